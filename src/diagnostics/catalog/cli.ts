@@ -1,0 +1,5 @@
+import { entry } from "../diagnostic.ts";
+
+export const cliCodes = {
+} as const;
+void entry;

@@ -1,0 +1,24 @@
+/** @file Every code of every phase, in one typed record. */
+import { artifactCodes } from "./artifact.ts";
+import { axisCodes } from "./axis.ts";
+import { cliCodes } from "./cli.ts";
+import { configCodes } from "./config.ts";
+import { modelCodes } from "./model.ts";
+import { nameCodes } from "./name.ts";
+import { settingCodes } from "./setting.ts";
+import { syntaxCodes } from "./syntax.ts";
+import { typeCodes } from "./type.ts";
+import { weightCodes } from "./weight.ts";
+
+export const catalog = {
+  ...syntaxCodes,
+  ...nameCodes,
+  ...settingCodes,
+  ...axisCodes,
+  ...typeCodes,
+  ...modelCodes,
+  ...configCodes,
+  ...weightCodes,
+  ...artifactCodes,
+  ...cliCodes,
+} as const;
