@@ -71,6 +71,11 @@ export class GraphBuilder {
     return inner;
   }
 
+  /** True of what was made in this graph (not captured). */
+  owns(value: Value): boolean {
+    return this.owned.has(value.id) && !this.captures.some((c) => this.captured.get(c.id)?.id === value.id);
+  }
+
   private own(value: Value): Value {
     this.owned.add(value.id);
     return value;

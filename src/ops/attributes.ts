@@ -54,7 +54,7 @@ export interface PrimitiveAttrs {
   lookup: { readonly axis: string };
   /** a, b, ...: axis `axes[i]` of operand i; one after the other they are the axis `into`. */
   concat: { readonly axes: readonly string[]; readonly into: string };
-  /** a, b, ...: a new axis, before all others, that tells them apart. Operands are broadcast against each other. */
+  /** a, b, ...: a new axis, after all others, that tells them apart. Operands are broadcast against each other. */
   stack: { readonly axis: string };
   /** Adds an axis along which the value is the same. */
   spread: { readonly axis: Axis };

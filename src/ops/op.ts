@@ -4,6 +4,7 @@
  * `infer` gives the types of the results or the constraint that the operands break. `evaluate` is the meaning in plain loops,
  * over an abstract scalar for floats (float64, or a prime field for proofs); ints and bools are plain numbers.
  */
+import type { Graph } from "../ir/graph.ts";
 import type { Size } from "../ir/size.ts";
 import type { Axis, Dtype, Type } from "../ir/type.ts";
 import type { AttrsOf, PrimitiveName } from "./attributes.ts";
@@ -30,6 +31,8 @@ export type Inferred = { readonly types: readonly Type[] } | { readonly problem:
 /** A float as some arithmetic has it. `undefined` operations do not exist there (an exponential in a prime field). */
 export interface Arithmetic<S> {
   readonly name: string;
+  /** Floats are JavaScript numbers and `add`, `mul` are `+`, `*`: inner loops may use these. */
+  readonly native?: boolean;
   of(n: number): S;
   /** For comparisons, indices and output; may be absent. */
   toNumber?(x: S): number;
@@ -68,7 +71,8 @@ export interface Primitive<K extends PrimitiveName> {
   readonly traits: readonly Trait[];
   /** What must hold, by label. */
   readonly constraints: Readonly<Record<string, string>>;
-  infer(inputs: readonly Type[], attrs: AttrsOf<K>): Inferred;
+  /** `bodies` are the node's; only the rules of `call` and `scan` read them. */
+  infer(inputs: readonly Type[], attrs: AttrsOf<K>, bodies: readonly Graph[]): Inferred;
   /** `repeat`, `call` and `scan` are run by the evaluator itself. */
   evaluate?<S>(run: Evaluation<S>, inputs: readonly Tensor<S>[], attrs: AttrsOf<K>): readonly Tensor<S>[];
 }

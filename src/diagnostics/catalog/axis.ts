@@ -1,5 +1,94 @@
 import { entry } from "../diagnostic.ts";
 
+const plain = "model m(hidden = 64, heads = 4) {\n  input x: float[batch, seq, hidden]\n";
+
 export const axisCodes = {
+  "axis/missing": entry<{ axis: string; type: string }>({
+    severity: "error",
+    message: (p) => `${p.type} has no axis ${p.axis}`,
+    why: "Operators go by the names of axes; this one needs an axis that the value does not have.",
+    mend: "Check which value stands here; rename an axis where it is meant under another name: `x[old -> new]`.",
+    wrong: `${plain}  output y = sum(x, over = channels)\n}`,
+    right: `${plain}  output y = sum(x, over = hidden)\n}`,
+  }),
+  "axis/two-sizes": entry<{ axis: string; first: string; second: string }>({
+    severity: "error",
+    message: (p) => `${p.axis} is ${p.first} on one side and ${p.second} on the other`,
+    why: "Values are aligned by the names of their axes, so an axis of one name must have one size wherever two values meet.",
+    mend: "Make the sizes agree, or rename one axis if the two are not the same thing.",
+    wrong: `${plain}  input z: float[batch, seq, narrow = 3]\n  output y = x[hidden -> narrow] + z\n}`,
+    right: `${plain}  input z: float[batch, seq, hidden]\n  output y = x + z\n}`,
+  }),
+  "axis/twice": entry<{ axis: string }>({
+    severity: "error",
+    message: (p) => `a value would have two axes called ${p.axis}`,
+    why: "No value has a name twice: operators could not tell the two axes apart.",
+    mend: "Rename one first, `x[seq -> keys]`, or write a twin, `in'`: the same size under another name.",
+    wrong: `${plain}  output y = x[seq -> hidden]\n}`.replace("x[seq -> hidden]", "stack[batch](x, x)"),
+    right: `${plain}  output y = stack[pair](x, x)\n}`,
+  }),
+  "axis/too-many": entry<{ axes: readonly string[]; type: string }>({
+    severity: "error",
+    message: (p) => `${p.type} has more axes than fit here: ${p.axes.join(", ")}`,
+    why: "The signature has no place for these axes.",
+    mend: "Write `...` in the signature where any axes may stand, or reduce the value first.",
+    wrong: `op flat(x: [d]) = x + 1.0\n${plain}  output y = flat(x)\n}`,
+    right: `op flat(x: [..., d]) = x + 1.0\n${plain}  output y = flat(x)\n}`,
+  }),
+  "axis/rest-in-param": entry({
+    severity: "error",
+    message: () => "`...` cannot stand in the type of a parameter or of a model's input",
+    why: "A weight and an input of the model have the axes that are written, no others.",
+    mend: "Write the axes out.",
+    wrong: "model m(hidden = 64) {\n  input x: float[..., hidden]\n  output y = x\n}",
+    right: "model m(hidden = 64) {\n  input x: float[batch, seq, hidden]\n  output y = x\n}",
+  }),
+  "axis/bracket": entry({
+    severity: "error",
+    message: () => "these brackets say nothing about axes",
+    why: "Brackets after a value rename, split, merge, pick, slice or look up along axes.",
+    mend: "Write `[a -> b]`, `[a -> (b, c)]`, `[(a, b) -> c]`, `[a = 0]`, `[a = 1..]` or `[a = indices]`.",
+    wrong: `${plain}  output y = x[hidden]\n}`,
+    right: `${plain}  output y = x[hidden = 0]\n}`,
+  }),
+  "axis/split-size": entry<{ axis: string; size: string; parts: string }>({
+    severity: "error",
+    message: (p) => `${p.axis} is ${p.size}, which is not ${p.parts}`,
+    why: "The parts of a split must multiply to the size of the axis.",
+    mend: "Choose parts that do; one of them may be left without a size.",
+    wrong: `${plain}  output y = x[hidden -> (pair = 3, half)]\n}`,
+    right: `${plain}  output y = x[hidden -> (pair = 2, half)]\n}`,
+  }),
+  "axis/open-parts": entry<{ names: readonly string[] }>({
+    severity: "error",
+    message: (p) => `the sizes of ${p.names.join(" and ")} are both open`,
+    why: "One part of a split may be left without a size; it is what the others leave.",
+    mend: "Give all but one a size: `(pair = 2, half)`.",
+    wrong: `${plain}  output y = x[hidden -> (left, right)]\n}`,
+    right: `${plain}  output y = x[hidden -> (left = 2, right)]\n}`,
+  }),
+  "axis/out-of-range": entry<{ axis: string; size: string; start: string; end: string }>({
+    severity: "error",
+    message: (p) => `${p.axis} has ${p.size} places; ${p.start}..${p.end} lies outside`,
+    why: "Places count from 0; negative ones count from the end.",
+    mend: "Choose a place inside.",
+    wrong: `${plain}  output y = x[hidden = 64]\n}`,
+    right: `${plain}  output y = x[hidden = 63]\n}`,
+  }),
+  "axis/size": entry<{ found: string }>({
+    severity: "error",
+    message: (p) => `a place or size along an axis is a whole number, not ${p.found}`,
+    why: "Axes are counted in whole places.",
+    mend: "Write a whole number, a dimension or a range.",
+    wrong: `${plain}  output y = x[hidden = 1.5]\n}`,
+    right: `${plain}  output y = x[hidden = 1]\n}`,
+  }),
+  "axis/output": entry<{ name: string; found: string }>({
+    severity: "error",
+    message: (p) => `${p.name} is ${p.found}, and its type says otherwise`,
+    why: "The axes that an output states are those of its value, in the order that the artifact is to have.",
+    mend: "State the axes that it has.",
+    wrong: `${plain}  output y: [batch, seq] = x\n}`,
+    right: `${plain}  output y: [batch, seq, hidden] = x\n}`,
+  }),
 } as const;
-void entry;

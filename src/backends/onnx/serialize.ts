@@ -1,0 +1,56 @@
+/** @file Encodes a written graph as an ONNX model, through onnx-proto's generated classes. */
+import { onnx } from "onnx-proto";
+import type { Producer } from "../backend.ts";
+import type { Target } from "./targets.ts";
+import { MICROSOFT, type Attribute, type Initializer, type OnnxNode, type OnnxPort, type Subgraph, type Writer } from "./writer.ts";
+
+const { AttributeType } = onnx.AttributeProto;
+const EXTERNAL = onnx.TensorProto.DataLocation.EXTERNAL;
+
+export function serialize(writer: Writer, name: string, target: Target, producer: Producer): Uint8Array {
+  const { nodes } = writer;
+  const usesMicrosoft = nodes.some((n) => n.domain === MICROSOFT);
+  const model: onnx.IModelProto = {
+    irVersion: target.irVersion,
+    producerName: producer.name,
+    producerVersion: producer.version,
+    opsetImport: [{ domain: "", version: target.opset }, ...(usesMicrosoft ? [{ domain: MICROSOFT, version: 1 }] : [])],
+    graph: { ...graphOf({ name, nodes, inputs: writer.inputs, outputs: writer.outputs }), initializer: writer.initializers.map(tensorOf) },
+  };
+  return onnx.ModelProto.encode(model).finish();
+}
+
+function graphOf(graph: Subgraph): onnx.IGraphProto {
+  return { name: graph.name, node: graph.nodes.map(nodeOf), input: graph.inputs.map(portOf), output: graph.outputs.map(portOf) };
+}
+
+function nodeOf(node: OnnxNode): onnx.INodeProto {
+  return {
+    name: node.name,
+    opType: node.op,
+    ...(node.domain ? { domain: node.domain } : {}),
+    input: node.inputs.map((t) => t?.name ?? ""),
+    output: node.outputs.map((t) => t.name),
+    attribute: Object.entries(node.attributes).map(([name, value]) => attributeOf(name, value)),
+  };
+}
+
+function attributeOf(name: string, value: Attribute): onnx.IAttributeProto {
+  if (typeof value === "number") return { name, type: AttributeType.INT, i: value };
+  if (typeof value === "string") return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
+  if ("float" in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  if ("graph" in value) return { name, type: AttributeType.GRAPH, g: graphOf(value.graph) };
+  return { name, type: AttributeType.INTS, ints: [...value] };
+}
+
+function portOf({ tensor, dims }: OnnxPort): onnx.IValueInfoProto {
+  const dim = dims.map((d) => (typeof d === "number" ? { dimValue: d } : { dimParam: d }));
+  return { name: tensor.name, type: { tensorType: { elemType: tensor.elem, shape: { dim } } } };
+}
+
+function tensorOf({ tensor, dims, data }: Initializer): onnx.ITensorProto {
+  const head = { name: tensor.name, dataType: tensor.elem, dims: [...dims] };
+  if (data.kind === "inline") return { ...head, rawData: data.bytes };
+  const entries = { location: data.file, offset: String(data.offset), length: String(data.length) };
+  return { ...head, dataLocation: EXTERNAL, externalData: Object.entries(entries).map(([key, value]) => ({ key, value })) };
+}

@@ -1,0 +1,181 @@
+/** @file The pipeline on one screen: text to typed graph, and the graph that a backend sees. The only file that knows the order of phases. */
+import { hasErrors, Reporter, type Result } from "./diagnostics/diagnostic.ts";
+import { mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
+import { Elaborator, type TypeNote } from "./elaborate/elaborator.ts";
+import { elaborateBare, elaborateModel, settingFromText, type InputDefault, type ModelResult, type Outside } from "./elaborate/models.ts";
+import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
+import type { Graph, VerifiedGraph } from "./ir/graph.ts";
+import { verify } from "./ir/verify.ts";
+import { checkNames } from "./names/names.ts";
+import { optimize } from "./passes/optimize.ts";
+import { withCache, withoutCache } from "./passes/cache.ts";
+import { removeDead } from "./passes/dce.ts";
+import type { SourceFile } from "./source/source.ts";
+import type * as ast from "./syntax/ast.ts";
+import { parse } from "./syntax/parse.ts";
+import type { Checkpoint, WeightMap } from "./weights/source.ts";
+
+export type { Library, TypeNote, InputDefault };
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What to read: a program, or a checkpoint's config, or both. */
+export interface SourceRequest {
+  readonly library: Library;
+  /** The program's own text, where there is one. */
+  readonly main?: SourceFile;
+  /** Modules to read beside the standard library (`--use`). */
+  readonly uses: readonly SourceFile[];
+  /** The file that `use "./x.tfm"` in `from` means, or undefined where there is none. */
+  readonly readModule: (path: string, from: SourceFile) => SourceFile | undefined;
+  /** Which model, where there are several (`-m`); without a program or config, one of the library. */
+  readonly model?: string;
+  /** `-s name=text` */
+  readonly settings: readonly { readonly name: string; readonly text: string }[];
+  /** The config.json of a checkpoint folder: its `checkpoint` declaration gives the model and the settings. */
+  readonly config?: { readonly name: string; readonly value: Json };
+}
+
+export interface Elaborated {
+  readonly model: string;
+  readonly doc: string;
+  /** Every setting of the model with its value, as the language writes it. */
+  readonly settings: readonly { readonly name: string; readonly text: string }[];
+  readonly graph: Graph;
+  readonly types: readonly TypeNote[];
+  /** What an absent input of the artifact is to a client, by its name there. */
+  readonly inputDefaults: ReadonlyMap<string, InputDefault>;
+  /** Matches the checkpoint's tensors to the parameters; only of a model that a `checkpoint` declaration names. */
+  readonly mapWeights?: (checkpoint: Checkpoint) => Result<WeightMap>;
+  /** Names at the boundary of what `keep` at this path hands on (both with `{0}`), where the family states them. */
+  readonly stateNames: (path: string) => { readonly past: string; readonly present: string } | undefined;
+}
+
+export interface PrepareOptions {
+  /** Default: where the model grows and keeps anything. */
+  readonly cache?: boolean;
+  readonly optimize: boolean;
+  /** Composite operators that the backend has a kernel for; the others are taken apart. */
+  readonly keeps: (node: Extract<Graph["nodes"][number], { op: "call" }>) => boolean;
+}
+
+/** Only the syntax tree, for `--emit ast`. */
+export function syntaxOf(file: SourceFile): Result<ast.File> {
+  return parse(file);
+}
+
+interface Loaded {
+  readonly program: Program;
+  readonly reporter: Reporter;
+  readonly main: Module | undefined;
+  readonly modules: readonly Module[];
+}
+
+function load(request: SourceRequest): Loaded {
+  const reporter = new Reporter();
+  const program = new Program(request.library, request.readModule, reporter);
+  const uses = request.uses.map((file) => program.load(file));
+  const main = request.main ? program.load(request.main) : undefined;
+  const families = request.main && !request.config ? [] : program.families().flatMap((name) => program.loadLibrary(name) ?? []);
+  for (const module of [...uses, ...(main ? [main] : [])]) checkNames(program, module, reporter);
+  return { program, reporter, main, modules: [...(main ? [main] : []), ...uses, ...families] };
+}
+
+/** Parses, resolves, types and lowers the model that the request names (or the only one there is). */
+export function elaborate(request: SourceRequest): Result<Elaborated> {
+  const loaded = load(request);
+  const { reporter } = loaded;
+  const before = reporter.diagnostics.some((d) => d.severity === "error" && d.code.startsWith("syntax/"));
+  const value = request.config ? fromConfig(loaded, request, request.config) : before && !loaded.main ? undefined : fromProgram(loaded, request);
+  return { ...(value && !reporter.hasErrors ? { value } : {}), diagnostics: reporter.diagnostics };
+}
+
+/** The same for every model of the program's own file, with all diagnostics of the file. */
+export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> {
+  const loaded = load(request);
+  const { main, reporter } = loaded;
+  if (request.config || !main || request.model !== undefined || main.syntax.bare) {
+    const one = elaborate(request);
+    return { ...(one.value ? { value: [one.value] } : {}), diagnostics: one.diagnostics };
+  }
+  const all: Elaborated[] = [];
+  for (const decl of main.own.values()) {
+    if (decl.kind !== "Model") continue;
+    const made = elaborated(loaded, { decl, module: main }, request);
+    if (made) all.push(made);
+  }
+  return { ...(reporter.hasErrors ? {} : { value: all }), diagnostics: reporter.diagnostics };
+}
+
+function fromProgram(loaded: Loaded, request: SourceRequest): Elaborated | undefined {
+  const { main, reporter, program, modules } = loaded;
+  if (main?.syntax.bare && request.model === undefined) return elaborated(loaded, { bare: main.syntax.bare, module: main }, request);
+  const pool = main ? [main] : modules;
+  const models = pool.flatMap((module) => [...module.own.values()].flatMap((decl) => (decl.kind === "Model" ? [{ decl, module }] : [])));
+  if (request.model !== undefined) {
+    const found = models.find((m) => m.decl.name.name === request.model) ?? (main && program.find(main, request.model));
+    if (found?.decl.kind === "Model") return elaborated(loaded, found, request);
+    reporter.report("model/unknown", { name: request.model }, undefined, { hint: `there are ${models.map((m) => m.decl.name.name).join(", ") || "none here"}` });
+    return undefined;
+  }
+  if (models.length === 1) return elaborated(loaded, models[0]!, request);
+  if (reporter.hasErrors) {
+    // The models are elaborated all the same, so that one run reports all there is to report.
+    for (const m of models) elaborated(loaded, m, request);
+    return undefined;
+  }
+  if (models.length === 0) reporter.report("model/none", { file: main?.file.name ?? "" }, undefined, { hint: "declare one: `model my_model(hidden = 64) { ... }`, or write a bare stack of blocks" });
+  else reporter.report("model/which", { models: models.map((m) => m.decl.name.name) }, undefined, { hint: `choose one with -m: \`-m ${models[0]!.decl.name.name}\`` });
+  return undefined;
+}
+
+function fromConfig(loaded: Loaded, request: SourceRequest, config: { readonly name: string; readonly value: Json }): Elaborated | undefined {
+  const e = new Elaborator(loaded.program, loaded.reporter, "config");
+  const map = select(e, loaded.modules, config.value, config.name);
+  if (!map || loaded.reporter.hasErrors) return undefined;
+  const made = elaborated(loaded, map.model, request, { map, e });
+  if (made) reportUnread(e, map, config.value, config.name);
+  return made;
+}
+
+type Target = Found | { readonly bare: ast.Expr; readonly module: Module };
+
+function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from?: { map: Selected; e: Elaborator }): Elaborated | undefined {
+  const { program, reporter } = loaded;
+  const name = "decl" in target ? target.decl.name.name : "program";
+  const e = new Elaborator(program, reporter, name);
+  if (from) e.configRead = from.e.configRead;
+  if (request.main) e.noteFiles.add(request.main.name);
+  const outside = new Map<string, Outside>(from?.map.settings);
+  for (const s of request.settings) outside.set(s.name, settingFromText(e, s.name, s.text, target.module));
+  const made: ModelResult | undefined = "decl" in target ? elaborateModel(e, target, outside) : elaborateBare(e, target.bare, target.module, outside);
+  if (!made || reporter.hasErrors) return undefined;
+  const graph = removeDead(e.builder.build());
+  const { map } = from ?? {};
+  return {
+    model: name,
+    doc: "decl" in target ? target.decl.doc : "",
+    settings: made.settings,
+    graph,
+    types: e.notes,
+    inputDefaults: made.inputDefaults,
+    ...(map ? { mapWeights: (checkpoint: Checkpoint) => mapWeights(program, map, made.frame, graph, checkpoint) } : {}),
+    stateNames: (path) => (map ? stateNames(map, path) : undefined),
+  };
+}
+
+/** The graph that the backend sees: cached or not, rewritten, verified. */
+export function prepare(model: Elaborated, options: PrepareOptions): Result<VerifiedGraph> {
+  const reporter = new Reporter();
+  const wanted = options.cache ?? model.graph.grows !== undefined;
+  let graph: Graph | undefined = model.graph;
+  if (wanted && model.graph.grows !== undefined) {
+    const cached = withCache(model.graph, model.stateNames);
+    for (const p of cached.problems) reporter.report("model/cache", { what: p.message }, p.span);
+    graph = cached.graph;
+  } else if (wanted) reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
+  if (!graph || hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
+  const made = optimize(withoutCache(graph), { keeps: options.keeps, enabled: options.optimize });
+  const { value, problems } = verify(made);
+  if (!value) throw new Error(`the graph is not well formed: ${problems.slice(0, 3).join("; ")}`);
+  return { value, diagnostics: reporter.diagnostics };
+}

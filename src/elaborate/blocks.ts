@@ -1,0 +1,349 @@
+/** @file Blocks: aliases followed, settings and givens bound, slots filled, bodies run; repeats and instances. */
+import type * as ast from "../syntax/ast.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Graph, Value } from "../ir/graph.ts";
+import { printGraph } from "../ir/print.ts";
+import { sameType, showType } from "../ir/type.ts";
+import type { Span } from "../source/source.ts";
+import { applyStage } from "./apply.ts";
+import type { Elaborator } from "./elaborator.ts";
+import { evaluate } from "./expressions.ts";
+import { Frame } from "./frame.ts";
+import type { Module } from "./program.ts";
+import type { Operand } from "./primitives.ts";
+import { bindArguments, dimensions, dimension, fit, valueFor, type Binding } from "./settings.ts";
+import { fitTensor } from "./signatures.ts";
+import { fillSlots } from "./slots.ts";
+import { notWhole, runBody, runStatement } from "./statements.ts";
+import { asNumber, describe, INVALID, number, tensor, type BlockV, type InstanceV, type PipelineV, type RepeatV, type V, type Written } from "./values.ts";
+
+export type Applicable = BlockV | RepeatV | PipelineV | InstanceV;
+
+/** Applies a block to its inputs in `around`. Its weights go under the label, else the `let`'s name, else what it is called. */
+export function applyBlock(e: Elaborator, block: Applicable, inputs: readonly Operand[], label: string | undefined, around: Frame, span: Span): V {
+  if (block.kind === "instance")
+    return e.housing({ builder: block.home, shared: block.weights }, () => applyAt(e, block.block, inputs, block.path.split("."), around, span));
+  const written = block.kind === "pipeline" ? undefined : block.label;
+  const name = label ?? written ?? e.letName ?? block.called;
+  return applyAt(e, block, inputs, [...around.path, name], around, span);
+}
+
+function applyAt(e: Elaborator, block: BlockV | RepeatV | PipelineV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+  if (block.kind === "repeat") return e.outsideLet(() => applyRepeat(e, block, inputs, path, around, span));
+  if (block.kind === "pipeline") return e.outsideLet(() => applyPipeline(e, block, inputs, path, around, span));
+  // A filler is applied inside the block that it fills; to its author the place is where it is written.
+  const site = block.span.file.library ? span : block.span;
+  const target = follow(e, block, around, site);
+  if (!target) return INVALID;
+  return e.within(target.decl.name.name, site, () => e.outsideLet(() => applyDeclared(e, target, inputs, path, around, site))) ?? INVALID;
+}
+
+function applyPipeline(e: Elaborator, p: PipelineV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+  const frame = new Frame("repeat", p.frame.title, p.frame.module, p.frame, around, span, path);
+  const run = (x: ast.Expr): V => (x.kind === "Pipe" ? applyStage(e, x.stage, run(x.input), frame, x.span) : applyStage(e, x, inputs[0]!.v, frame, x.span));
+  return run(p.stages);
+}
+
+/** What an alias stands for, with what it hands on; a block that is none is itself. */
+function follow(e: Elaborator, block: BlockV, around: Frame, span: Span): BlockV | undefined {
+  let current = block;
+  for (let depth = 0; current.decl.meaning.kind === "Alias"; depth++) {
+    const { decl, module } = current;
+    if (depth > 30) {
+      e.fail("name/recursive", { name: decl.name.name }, span);
+      return undefined;
+    }
+    const frame = e.frame("alias", decl.name.name, module, undefined, around, span, around.path);
+    const binding = bindArguments(e, current.given, decl.params.items, decl.given, decl.params.rest !== undefined, decl.name.name, span);
+    bindParams(e, decl, binding, frame, around, span);
+    fillOwnSlots(e, current, frame, span);
+    const meaning = decl.meaning as Extract<ast.Meaning, { kind: "Alias" }>;
+    const made = evaluate(e, meaning.value, frame);
+    if (made.kind === "invalid") return undefined;
+    if (made.kind !== "block") {
+      e.fail("type/not-a-block", { found: describe(made) }, meaning.value.span);
+      return undefined;
+    }
+    const handed = decl.slots.rest ? current.fillers : [];
+    current = { ...made, given: [...made.given, ...binding.left], fillers: [...withoutRest(made.fillers), ...handed], called: current.called };
+  }
+  return current;
+}
+
+function withoutRest(fillers: readonly Written[]): readonly Written[] {
+  return fillers.filter((f) => f.args.length > 0);
+}
+
+/** The slots that an alias names itself. */
+function fillOwnSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span): void {
+  if (block.decl.slots.items.length > 0) fillSlots(e, block, frame, span);
+}
+
+function applyDeclared(e: Elaborator, block: BlockV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+  const { decl, module } = block;
+  const title = decl.name.name;
+  const frame = e.frame("block", title, module, undefined, around, span, path);
+  const binding = bindArguments(e, block.given, decl.params.items, decl.given, false, title, span);
+  bindParams(e, decl, binding, frame, around, span);
+  fillSlots(e, block, frame, span);
+  if (decl.meaning.kind !== "Body") return INVALID;
+  if (!bindInputs(e, decl, inputs, frame, span)) return INVALID;
+  // A setting that is a tensor binds the names of its axes.
+  for (const param of decl.params.items) if (param.type?.axes && frame.own(param.name.name)?.kind === "invalid") return INVALID;
+  return runBody(e, decl.meaning, frame, title);
+}
+
+/** Binds settings and givens, each worked out when first read (defaults may read the others, and axes of inputs). */
+function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Frame, around: Frame, span: Span): void {
+  const title = decl.name.name;
+  for (const param of decl.params.items) {
+    const name = param.name.name;
+    frame.offer(name);
+    if (param.type?.base?.name === "dims") {
+      frame.set(name, { lazy: () => dimensions(e, param, binding.dims, title, span) });
+      continue;
+    }
+    const bound = binding.byName.get(name);
+    frame.set(name, {
+      lazy: () => {
+        const v = bound ? valueFor(e, param, bound, frame, title) : undefined;
+        if (v && !(v.kind === "none" && param.default && !param.type?.optional && param.default.kind !== "None")) return named(v, name);
+        if (param.default) return defaultOf(e, param, frame, title, span);
+        return e.fail("setting/missing", { name, owner: title }, span, { hint: `pass it: \`${title}(${name} = ...)\`` });
+      },
+    });
+  }
+  for (const param of decl.given) {
+    const name = param.name.name;
+    frame.offer(name);
+    const bound = binding.byName.get(name);
+    frame.set(name, {
+      lazy: () => {
+        if (bound) {
+          const v = evaluate(e, bound.expr, bound.frame);
+          if (v.kind !== "none") return given(e, param, v, frame, bound.expr.span, title);
+        }
+        const found = around.given(name);
+        if (found) return given(e, param, found, frame, span, title);
+        if (param.default) {
+          const v = evaluate(e, param.default, frame);
+          const n = asNumber(v);
+          if (n !== undefined && !Number.isInteger(n) && param.type === undefined) return notWhole(e, name, param.default, frame, n);
+          return given(e, param, v, frame, param.span, title);
+        }
+        return missingGiven(e, decl, param, frame, span);
+      },
+    });
+  }
+}
+
+function missingGiven(e: Elaborator, decl: ast.Block, param: ast.Param, frame: Frame, span: Span): V {
+  const name = param.name.name;
+  void frame;
+  return e.fail("setting/missing", { name, owner: decl.name.name }, span, {
+    hint: `pass it, \`${decl.name.name}(${name} = 4096)\`, or let the model state it: \`-s ${name}=4096\` on the command line, \`model m(${name} = 4096)\` in a file`,
+  });
+}
+
+/** A whole number that a `given` finds is a dimension of that name. */
+function given(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: Span, title: string): V {
+  if (param.type) return v.kind === "tensor" ? fitTensor(e, v, param.type, frame, span, `${title}'s ${param.name.name}`) : v;
+  if (v.kind === "number" && Number.isInteger(v.value) && v.value > 0) return dimension(e, param.name.name, v, v.origin ?? span);
+  return v;
+}
+
+function named(v: V, name: string): V {
+  return v.kind === "block" || v.kind === "repeat" || v.kind === "pipeline" ? { ...v, called: name } : v;
+}
+
+function defaultOf(e: Elaborator, param: ast.Param, frame: Frame, title: string, span: Span): V {
+  const v = evaluate(e, param.default!, frame, param.type?.base && param.type.alternatives.length > 0 ? [param.type.base.name, ...param.type.alternatives.map((a) => a.name)] : undefined);
+  const n = asNumber(v);
+  if (param.type?.base?.name === "dim" && n !== undefined && !Number.isInteger(n)) return notWhole(e, param.name.name, param.default!, frame, n);
+  void span;
+  return named(fit(e, param, v, frame, param.span, title), param.name.name);
+}
+
+/** Matches the inputs against their signatures, in order. */
+function bindInputs(e: Elaborator, decl: ast.Block, inputs: readonly Operand[], frame: Frame, span: Span): boolean {
+  const meaning = decl.meaning as Extract<ast.Meaning, { kind: "Body" }>;
+  const declared = meaning.statements.filter((s) => s.kind === "Input");
+  if (inputs.length > declared.length) {
+    e.fail("setting/too-many-inputs", { owner: decl.name.name, most: declared.length, found: inputs.length }, inputs[declared.length]!.span);
+    return false;
+  }
+  for (const [i, input] of declared.entries()) {
+    const operand = inputs[i];
+    let v: V;
+    if (operand) v = operand.v;
+    else if (input.default) v = evaluate(e, input.default, frame);
+    else {
+      e.fail("setting/missing-input", { owner: decl.name.name, name: input.name.name }, span, { hint: `\`x -> ${decl.name.name}\` gives it its first input` });
+      return false;
+    }
+    if (v.kind === "invalid") return false;
+    if (v.kind !== "tensor") {
+      const t = e.asTensor(v, span);
+      if (!t) {
+        e.fail("type/operand", { op: decl.name.name, found: describe(v) }, operand?.span ?? span);
+        return false;
+      }
+      v = tensor(t);
+    }
+    const fitted = fitTensor(e, v, input.type, frame, operand?.span ?? span, `${decl.name.name}'s ${input.name.name}`);
+    if (fitted.kind === "invalid") return false;
+    frame.set(input.name.name, fitted);
+  }
+  return true;
+}
+
+// ── Instances ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function instanceOf(e: Elaborator, x: ast.New, frame: Frame): V {
+  const v = evaluate(e, x.body, frame);
+  if (v.kind === "invalid") return v;
+  if (v.kind !== "block" && v.kind !== "repeat" && v.kind !== "pipeline")
+    return e.fail("type/not-a-block", { found: describe(v) }, x.body.span, { hint: "`new` makes an instance of a block" });
+  const name = (v.kind === "pipeline" ? undefined : v.label) ?? e.letName ?? v.called;
+  return { kind: "instance", block: v, path: [...frame.path, name].join("."), home: e.home.builder, weights: e.home.shared ?? new Map(), site: frame };
+}
+
+/** A weight of an instance that nothing has read yet: `words.weight` before `words` is applied. */
+export function makeWeight(e: Elaborator, instance: InstanceV, name: string): Value | undefined {
+  if (instance.block.kind !== "block") return undefined;
+  const block = follow(e, instance.block, instance.site, instance.block.span);
+  if (!block || block.decl.meaning.kind !== "Body") return undefined;
+  const declared = block.decl.meaning.statements.find((s) => s.kind === "Param" && (s.outside?.value ?? s.name.name) === name);
+  if (!declared || declared.kind !== "Param") return undefined;
+  const frame = new Frame("block", block.decl.name.name, block.module, undefined, instance.site, block.span, instance.path.split("."));
+  const binding = bindArguments(e, block.given, block.decl.params.items, block.decl.given, false, block.decl.name.name, block.span);
+  bindParams(e, block.decl, binding, frame, instance.site, block.span);
+  e.housing({ builder: instance.home, shared: instance.weights }, () => {
+    runStatement(e, declared, frame);
+    frame.own(declared.name.name);
+  });
+  return instance.weights.get(`${instance.path}.${name}`);
+}
+
+// ── Repeats ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Iteration {
+  readonly builder: GraphBuilder;
+  readonly text: string;
+}
+
+/**
+ * A repeat keeps one body for every kind of iteration. Whether iterations differ is seen by whether the body reads `layer`:
+ * if not, it is elaborated once; if so, each is, and equal ones are kept once.
+ */
+function applyRepeat(e: Elaborator, block: RepeatV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+  const [input, ...others] = inputs;
+  if (!input || input.v.kind !== "tensor") return e.fail("type/operand", { op: `x${block.count}`, found: input ? describe(input.v) : "nothing" }, span);
+  const carried = input.v.value;
+  const kinds: Iteration[] = [];
+  const schedule: number[] = [];
+  const before = e.paths;
+  const made = new Map(before);
+  let reads = true;
+  for (let layer = 0; layer < block.count && reads; layer++) {
+    e.paths = new Map(before);
+    let read = false;
+    const one = iteration(e, block, carried, others, path, around, span, layer, () => (read = true));
+    for (const [p, at] of e.paths) made.set(p, at);
+    if (!one) {
+      e.paths = made;
+      return INVALID;
+    }
+    const same = kinds.findIndex((k) => k.text === one.text);
+    schedule.push(same < 0 ? kinds.push(one) - 1 : same);
+    reads = read;
+  }
+  e.paths = made;
+  if (!reads) while (schedule.length < block.count) schedule.push(0);
+  const captures: Value[] = [];
+  for (const k of kinds) for (const v of k.builder.captures) if (!captures.includes(v)) captures.push(v);
+  const bodies = kinds.map((k) => inOrder(k.builder, captures));
+  const label = path.at(-1) ?? block.called;
+  const [out] = e.builder.node("repeat", [carried, ...captures], { label, count: block.count, carried: 1, schedule }, [carried.type], span, bodies);
+  return tensor(out!);
+}
+
+/** The body with one input for every captured value, in the order that all bodies share. */
+function inOrder(builder: GraphBuilder, captures: readonly Value[]): Graph {
+  const seen = captures.map((v) => builder.use(v));
+  const graph = builder.build();
+  const byId = new Map(graph.inputs.map((i) => [i.value.id, i]));
+  return { ...graph, inputs: [graph.inputs[0]!, ...seen.map((v, i) => ({ ...byId.get(v.id)!, name: `captured${i}` }))] };
+}
+
+function iteration(
+  e: Elaborator, block: RepeatV, carried: Value, others: readonly Operand[], path: readonly string[], around: Frame, span: Span, layer: number, onRead: () => void,
+): Iteration | undefined {
+  const builder = new GraphBuilder(path.at(-1) ?? block.called, e.builder);
+  const x = builder.input("x", carried.type);
+  const written = new Frame("repeat", block.frame.title, block.frame.module, block.frame, block.frame, span, block.frame.path);
+  const dynamic = new Frame("repeat", around.title, around.module, around, around, span, around.path);
+  for (const frame of [written, dynamic]) {
+    frame.set("layer", number(layer));
+    frame.offer("layer");
+    frame.onRead = (name) => name === "layer" && onRead();
+  }
+  const run = (): V => {
+    const body = evaluate(e, block.body, written);
+    if (body.kind !== "block" && body.kind !== "instance") return INVALID;
+    const fillers = block.fillers.map((f) => ({ ...f, frame: layered(f.frame, written) }));
+    const inputs: Operand[] = [{ v: tensor(x), span }, ...others];
+    if (body.kind === "instance") return applyBlock(e, body, inputs, undefined, dynamic, span);
+    return applyAt(e, { ...body, fillers: [...body.fillers, ...fillers] }, inputs, [...path, `{${e.repeatDepth - 1}}`], dynamic, span);
+  };
+  e.repeatDepth++;
+  const result = e.building(builder, () => (e.home.shared ? run() : e.housing({ builder }, run)));
+  e.repeatDepth--;
+  if (result.kind === "invalid") return undefined;
+  if (result.kind !== "tensor" || !sameType(result.value.type, carried.type)) {
+    e.fail("type/repeat-changes", { takes: showType(carried.type), gives: result.kind === "tensor" ? showType(result.value.type) : describe(result) }, span, {
+      hint: "a repeated block must give what it takes",
+    });
+    return undefined;
+  }
+  builder.output("x", result.value);
+  return { builder, text: printGraph(builder.build()) };
+}
+
+/** The frame of fillers written beside a repeat, knowing `layer`. */
+function layered(frame: Frame, inside: Frame): Frame {
+  const layer = new Frame("repeat", frame.title, frame.module, frame, frame, frame.site, frame.path);
+  layer.set("layer", { lazy: () => inside.own("layer")! });
+  return layer;
+}
+
+/** The role of a block: its own, or that of what its alias stands for. */
+export function roleOf(e: Elaborator, v: V, module: Module): string | undefined {
+  if (v.kind === "instance") return roleOf(e, v.block, module);
+  if (v.kind === "repeat") return undefined;
+  if (v.kind !== "block") return undefined;
+  let decl = v.decl;
+  let where = v.module;
+  for (let depth = 0; depth < 30; depth++) {
+    if (decl.role) return decl.role.name;
+    if (decl.meaning.kind !== "Alias") return undefined;
+    const head = headOf(decl.meaning.value);
+    const found = head && e.program.find(where, head);
+    if (!found || found.decl.kind !== "Block") return undefined;
+    decl = found.decl;
+    where = found.module;
+  }
+  return undefined;
+}
+
+function headOf(x: ast.Expr): string | undefined {
+  switch (x.kind) {
+    case "Name":
+      return x.name;
+    case "Call":
+    case "Fill":
+      return headOf(x.callee);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * @file Checkpoint maps: from a `config.json` to a model and its settings, and from stored tensors to its weights.
+ *
+ * Whatever the config asks for that the map does not read, and whatever is stored that no weight takes, is said by name.
+ */
+import { Reporter, type Result } from "../diagnostics/diagnostic.ts";
+import { nearest } from "../diagnostics/suggest.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Graph } from "../ir/graph.ts";
+import { concreteParams } from "../ir/params.ts";
+import type * as ast from "../syntax/ast.ts";
+import type { Checkpoint, StoredTensor, WeightMap, WeightSource } from "../weights/source.ts";
+import { Elaborator } from "./elaborator.ts";
+import { evaluate, ofJson } from "./expressions.ts";
+import type { Frame } from "./frame.ts";
+import { settingsOf, type Outside } from "./models.ts";
+import type { Found, Module, Program } from "./program.ts";
+import { fitsShape, stepped, type MapReading } from "./stored.ts";
+import { describe, type V } from "./values.ts";
+
+export interface Selected {
+  readonly decl: ast.Checkpoint;
+  readonly module: Module;
+  readonly model: Found;
+  /** Entries of the class first, then those of the whole family. */
+  readonly entries: readonly ast.Entry[];
+  readonly settings: ReadonlyMap<string, Outside>;
+  readonly frame: Frame;
+  /** The weights' lines, `from` unfolded. */
+  readonly lines: readonly Line[];
+}
+
+/** One line of the map: a path on the left, an expression over stored tensors on the right. */
+interface Line {
+  readonly parts: readonly ast.PathPart[];
+  /** Texts of the `from`s around it. */
+  readonly before: string;
+  readonly value: ast.Expr;
+}
+
+/** Finds the `checkpoint` declaration that takes the config, and what it says of the model and its settings. */
+export function select(e: Elaborator, modules: readonly Module[], config: unknown, configName: string): Selected | undefined {
+  const root = ofJson(config, "config", e);
+  const known: string[] = [];
+  for (const module of modules)
+    for (const decl of module.checkpoints) {
+      const frame = e.frame("map", `checkpoint for ${decl.model.name}`, module, undefined, undefined, undefined, []);
+      frame.set("config", root);
+      known.push(decl.model.name);
+      const takes = decl.when ? evaluate(e, decl.when, frame) : ({ kind: "bool", value: true } as V);
+      if (takes.kind === "bool" && takes.value) return selected(e, decl, module, frame, config, configName);
+    }
+  const type = (config as { model_type?: unknown }).model_type;
+  e.reporter.report("config/unknown-family", { config: configName, type: typeof type === "string" ? type : undefined }, undefined, {
+    hint: `the library has maps for ${[...new Set(known)].join(", ")}; write one of your own and give it with \`--use my_family.tfm\``,
+  });
+  return undefined;
+}
+
+function selected(e: Elaborator, decl: ast.Checkpoint, module: Module, frame: Frame, config: unknown, configName: string): Selected | undefined {
+  const { model, entries } = classOf(e, decl, module, config, configName);
+  if (!model) return undefined;
+  const known = settingsOf(e, model);
+  const settings = new Map<string, Outside>();
+  const lines: Line[] = [];
+  for (const entry of entries) {
+    if (entry.kind === "Require") requirement(e, entry, frame, configName);
+    else if (entry.kind === "Assign" && entry.path.parts.length === 1 && entry.path.parts[0]!.kind === "Name") {
+      const name = entry.path.parts[0]!.name;
+      if (!known.has(name)) {
+        const close = nearest(name, [...known.keys()]);
+        e.fail("config/no-setting", { name, model: model.decl.name.name }, entry.path.span, { hint: close ? `did you mean ${close}?` : undefined });
+      } else if (!settings.has(name)) {
+        settings.set(name, { span: entry.value.span, value: (words) => evaluate(e, entry.value, frame, words) });
+      }
+    } else unfold(entry, [], "", lines);
+  }
+  return { decl, module, model, entries, settings, frame, lines };
+}
+
+/** The model that the config's class names, with the class's own entries before the family's. */
+function classOf(e: Elaborator, decl: ast.Checkpoint, module: Module, config: unknown, configName: string): { model: Found | undefined; entries: readonly ast.Entry[] } {
+  const own = decl.entries.filter((x) => x.kind !== "Class");
+  const classes = decl.entries.filter((x) => x.kind === "Class");
+  const named = (config as { architectures?: unknown }).architectures;
+  const wanted = Array.isArray(named) && typeof named[0] === "string" ? named[0] : undefined;
+  const entry = classes.find((c) => c.classes.some((t) => t.value === wanted));
+  const modelName = entry?.model ?? decl.model;
+  const model = e.program.find(module, modelName.name);
+  if (!model || model.decl.kind !== "Model") {
+    e.fail("model/unknown", { name: modelName.name }, modelName.span);
+    return { model: undefined, entries: [] };
+  }
+  if (wanted !== undefined && !entry)
+    e.reporter.report("config/unknown-class", { name: wanted, config: configName, model: decl.model.name }, undefined, {
+      hint: `known are ${classes.flatMap((c) => c.classes.map((t) => t.value)).join(", ")}; what is compiled is ${decl.model.name}, without a head`,
+    });
+  return { model, entries: [...(entry?.entries ?? []), ...own] };
+}
+
+function requirement(e: Elaborator, entry: Extract<ast.Entry, { kind: "Require" }>, frame: Frame, configName: string): void {
+  const v = evaluate(e, entry.condition, frame);
+  if (v.kind === "bool" && v.value) return;
+  if (v.kind === "invalid") return;
+  const { span } = entry.condition;
+  const asked = /config((\.\w+)+)/.exec(span.file.text.slice(span.start, span.end));
+  const found = asked ? evaluate(e, memberOf(entry.condition) ?? entry.condition, frame) : v;
+  e.reporter.report("config/unsupported", { key: asked?.[1]?.slice(1) ?? "", found: describe(found), config: configName }, span, {
+    hint: `the map asks for ${span.file.text.slice(span.start, span.end)}: what this model computes otherwise is not what was trained`,
+  });
+}
+
+function memberOf(x: ast.Expr): ast.Expr | undefined {
+  if (x.kind === "Member") return x;
+  if (x.kind === "Binary") return memberOf(x.left) ?? memberOf(x.right);
+  if (x.kind === "Paren") return x.items[0] && memberOf(x.items[0].value);
+  return undefined;
+}
+
+function unfold(entry: ast.Entry, around: readonly ast.PathPart[], before: string, lines: Line[]): void {
+  if (entry.kind === "Assign") lines.push({ parts: [...around, ...entry.path.parts], before, value: entry.value });
+  else if (entry.kind === "From") for (const inner of entry.entries) unfold(inner, [...around, ...entry.path.parts], before + entry.prefix.value, lines);
+}
+
+// ── Keys that nothing reads ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** Reports keys of the config that are set and that neither the map reads nor anybody calls without effect. */
+export function reportUnread(e: Elaborator, map: Selected, config: unknown, configName: string): void {
+  const ignored = [...keysWithoutEffect(e, map.module).map((k) => `config.${k}`), ...texts(map, "Ignore").filter((t) => t.startsWith("config."))].map(glob);
+  const visit = (json: unknown, path: string): void => {
+    if (json === null || json === undefined || ignored.some((g) => g.test(path))) return;
+    if (!e.configRead.has(path)) {
+      e.reporter.report("config/unread", { key: path.slice("config.".length), value: JSON.stringify(json)?.slice(0, 60) ?? "", config: configName, map: map.decl.model.name }, undefined, {
+        hint: `if it changes nothing, add \`ignore "${path}"\` to the map; if it does, the model needs a setting for it`,
+      });
+      return;
+    }
+    if (typeof json === "object" && !Array.isArray(json)) for (const [k, v] of Object.entries(json)) visit(v, `${path}.${k}`);
+  };
+  for (const [k, v] of Object.entries(config as object)) visit(v, `config.${k}`);
+}
+
+/** The library's list, an operator without operands called `keys_without_effect`. */
+function keysWithoutEffect(e: Elaborator, module: Module): readonly string[] {
+  const found = e.program.find(module, "keys_without_effect");
+  if (found?.decl.kind !== "Op" || found.decl.meaning.kind !== "Alias" || found.decl.meaning.value.kind !== "List") return [];
+  return found.decl.meaning.value.items.flatMap((i) => (i.kind === "Text" ? [i.value] : []));
+}
+
+function texts(map: Selected, kind: "Ignore"): readonly string[] {
+  return map.entries.flatMap((x) => (x.kind === kind ? x.patterns.map((p) => p.value) : []));
+}
+
+function glob(pattern: string): RegExp {
+  return new RegExp(`^${pattern.split("*").map((p) => p.replace(/[.[\]{}()+?^$|\\]/g, "\\$&")).join(".*")}$`);
+}
+
+// ── Names of what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Boundary names of what `keep` hands on at a path with holes: `layers.{0}.attention.body.k` is `past_key_values.{0}.key`. */
+export function stateNames(map: Selected, path: string): { past: string; present: string } | undefined {
+  for (const entry of map.entries) {
+    if (entry.kind !== "Cache") continue;
+    const match = matchPath(entry.path.parts, path.split("."));
+    if (!match) continue;
+    const past = entry.name.value.replace(/\{([^{}]*)\}/g, (hole, inside: string) => {
+      const parts = inside.split(",").map((p) => p.trim());
+      return parts.length > 1 ? (parts[match.step] ?? hole) : (match.indices.get(parts[0]!) ?? hole);
+    });
+    return { past, present: past.includes(".") ? past.replace(/^[^.]*/, "present") : `present_${past}` };
+  }
+  return undefined;
+}
+
+interface PathMatch {
+  readonly indices: ReadonlyMap<string, string>;
+  readonly step: number;
+  readonly star: string;
+}
+
+/** A path of the map against the segments of a weight's path. */
+function matchPath(parts: readonly ast.PathPart[], segments: readonly string[]): PathMatch | undefined {
+  const indices = new Map<string, string>();
+  let step = -1;
+  for (const [i, part] of parts.entries()) {
+    if (part.kind === "Star") {
+      if (i !== parts.length - 1 || segments.length <= i) return undefined;
+      return { indices, step: Math.max(step, 0), star: segments.slice(i).join(".") };
+    }
+    const segment = segments[i];
+    if (segment === undefined) return undefined;
+    if (part.kind === "Name" && part.name !== segment) return undefined;
+    if (part.kind === "Index") {
+      if (!/^(\d+|\{\d+\})$/.test(segment) || part.index.kind !== "Name") return undefined;
+      indices.set(part.index.name, segment);
+    }
+    if (part.kind === "Set") {
+      const at = part.names.findIndex((n) => n.name === segment);
+      if (at < 0 || (step >= 0 && step !== at)) return undefined;
+      step = at;
+    }
+  }
+  return segments.length === parts.length ? { indices, step: Math.max(step, 0), star: "" } : undefined;
+}
+
+// ── Weights ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Finds the source of every parameter of the graph among the stored tensors. */
+export function mapWeights(program: Program, map: Selected, modelFrame: Frame, graph: Graph, checkpoint: Checkpoint): Result<WeightMap> {
+  const reporter = new Reporter();
+  const e = new Elaborator(program, reporter, "weights");
+  const stored = renamed(map, checkpoint);
+  const prefixes = [...map.entries.flatMap((x) => (x.kind === "Prefix" ? [x.prefix.value] : [])), ""];
+  const used = new Set<StoredTensor>();
+  const usedLines = new Set<Line>();
+  const sources = new Map<string, WeightSource>();
+  const find = (name: string): StoredTensor | undefined => {
+    for (const prefix of prefixes) {
+      const found = stored.get(prefix + name);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  for (const { path, param } of concreteParams(graph)) {
+    const segments = path.split(".");
+    const matches = map.lines.flatMap((line) => {
+      const match = matchPath(line.parts, segments);
+      return match ? [{ line, match }] : [];
+    });
+    if (matches.length === 0) {
+      reporter.report("config/unmapped-weight", { path, map: map.decl.model.name }, undefined, {
+        hint: `add a line \`${path.replace(/\.\d+\./g, "[i].")} = "name in the file"\` to the map`,
+      });
+      continue;
+    }
+    const { line, match } = matches[0]!;
+    usedLines.add(line);
+    const reading: MapReading = {
+      find, before: line.before, indices: new Map([...match.indices].map(([k, v]) => [k, Number(v)])), step: match.step, star: match.star,
+      axes: param.value.type.axes, tried: [], read: new Map(),
+    };
+    const source = evaluateLine(e, line, reading, modelFrame, path);
+    for (const t of tensorsOf(source)) used.add(t);
+    if (source) sources.set(path, source);
+    else if (!reporter.hasErrors || reading.tried.length > 0) missing(reporter, checkpoint, path, reading, prefixes);
+  }
+  reportUnreadTensors(reporter, map, stored, used, usedLines, prefixes, checkpoint);
+  return { value: sources, diagnostics: reporter.diagnostics };
+}
+
+function tensorsOf(source: WeightSource | undefined): readonly StoredTensor[] {
+  return source?.kind === "stored" ? [source.tensor] : source?.kind === "computed" ? source.tensors : [];
+}
+
+function renamed(map: Selected, checkpoint: Checkpoint): Map<string, StoredTensor> {
+  const rules = map.entries.flatMap((x) => (x.kind === "Rename" ? [[x.from.value, x.to.value] as const] : []));
+  const all = new Map<string, StoredTensor>();
+  for (const [name, t] of checkpoint.tensors) all.set(rules.reduce((n, [from, to]) => n.replaceAll(from, to), name), t);
+  return all;
+}
+
+const FLOATS: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
+
+function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Frame, path: string): WeightSource | undefined {
+  const builder = new GraphBuilder(path);
+  e.mapReading = reading;
+  const v = e.building(builder, () => evaluate(e, stepped(line.value, reading.step), frame));
+  e.mapReading = undefined;
+  if (v.kind === "stored") {
+    const { tensor } = v;
+    if (!FLOATS.has(tensor.dtype)) return refuse(e, tensor);
+    if (!fitsShape(tensor.shape, reading.axes)) {
+      e.reporter.report("weight/shape", { tensor: tensor.name, file: tensor.file, found: tensor.shape, wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, undefined, {
+        hint: `it is to fill ${path}; the sizes come from config.json`,
+      });
+      return undefined;
+    }
+    return { kind: "stored", tensor, order: reading.axes };
+  }
+  if (v.kind !== "tensor") return undefined;
+  for (const t of reading.read.values()) if (!FLOATS.has(t.dtype)) return refuse(e, t);
+  const direct = reading.read.get(v.value);
+  const lacking = reading.axes.filter((a) => !v.value.type.axes.some((b) => b.name === a.name));
+  const fits = v.value.type.axes.every((b) => reading.axes.some((a) => a.name === b.name && a.size.equals(b.size))) && lacking.every((a) => a.size.known === 1);
+  if (!fits) {
+    e.reporter.report("weight/axes", { path, found: v.value.type.axes.map((a) => `${a.name}=${a.size.toString()}`), wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, line.value.span);
+    return undefined;
+  }
+  if (direct) return { kind: "stored", tensor: direct, order: [...lacking, ...v.value.type.axes] };
+  const full = lacking.reduce<V>((x, axis) => (x.kind === "tensor" ? e.building(builder, () => e.emit1("spread", [(x as { value: typeof v.value }).value], { axis }, line.value.span)) : x), v);
+  if (full.kind !== "tensor") return undefined;
+  builder.output("weight", full.value, "weight");
+  return { kind: "computed", tensors: builder.inputs.map((i) => reading.read.get(i.value)!), graph: builder.build() };
+}
+
+function refuse(e: Elaborator, tensor: StoredTensor): undefined {
+  e.reporter.report("weight/not-float", { tensor: tensor.name, file: tensor.file, dtype: tensor.dtype }, undefined, {
+    hint: "quantised checkpoints are not read; use the original one, in float32, float16 or bfloat16",
+  });
+  return undefined;
+}
+
+function missing(reporter: Reporter, checkpoint: Checkpoint, path: string, reading: MapReading, prefixes: readonly string[]): void {
+  const names = [...new Set(reading.tried)];
+  if (names.length === 0) return;
+  const close = nearest(prefixes[0]! + names[0]!, [...checkpoint.tensors.keys()]);
+  reporter.report("weight/missing", { path, names, file: checkpoint.name }, undefined, {
+    hint: close ? `the nearest name there is ${close}` : `the checkpoint has ${checkpoint.tensors.size} tensors; is it the whole of it, and of this model?`,
+  });
+}
+
+/** Stored tensors that no weight took, numbers folded: `layers.{0..3}.x`. */
+function reportUnreadTensors(
+  reporter: Reporter, map: Selected, stored: ReadonlyMap<string, StoredTensor>, used: ReadonlySet<StoredTensor>, usedLines: ReadonlySet<Line>, prefixes: readonly string[], checkpoint: Checkpoint,
+): void {
+  const ignored = texts(map, "Ignore").filter((t) => !t.startsWith("config.")).map(glob);
+  // Lines for weights that this model does not have: their tensors are known, and not wanted.
+  const idle = map.lines.filter((l) => !usedLines.has(l)).flatMap((l) => textsOf(l.value).map((t) => l.before + t)).flatMap((t) => prefixes.map((p) => loose(p + t)));
+  const groups = new Map<string, string[]>();
+  for (const [name, t] of stored) {
+    if (used.has(t) || ignored.some((g) => g.test(name)) || idle.some((g) => g.test(name))) continue;
+    const key = name.replace(/\d+/g, "#");
+    groups.set(key, [...(groups.get(key) ?? []), t.name]);
+  }
+  for (const names of groups.values())
+    reporter.report("weight/unread", { names, file: checkpoint.name, model: map.model.decl.name.name }, undefined, {
+      hint: "what it holds is not part of the compiled model; if that is right, `ignore` it in the map",
+    });
+}
+
+function textsOf(x: ast.Expr): readonly string[] {
+  if (x.kind === "Text") return [x.value];
+  if (x.kind === "Binary") return [...textsOf(x.left), ...textsOf(x.right)];
+  if (x.kind === "Index") return textsOf(x.object);
+  if (x.kind === "Paren") return x.items.flatMap((i) => textsOf(i.value));
+  return [];
+}
+
+function loose(text: string): RegExp {
+  const escaped = text.replace(/[.[\]()+?^$|\\]/g, "\\$&").replaceAll("*", "[^.]+");
+  return new RegExp(`^${escaped.replace(/\{([^{}]*)\}/g, (_, inside: string) => (inside.includes(",") ? `(${inside.split(",").map((p) => p.trim()).join("|")})` : "[^.]+"))}$`);
+}
+

@@ -1,0 +1,421 @@
+/** @file Models: settings, inputs and outputs at the boundary; `extends`, presets, and bare stacks. */
+import { nearest } from "../diagnostics/suggest.ts";
+import type * as ast from "../syntax/ast.ts";
+import { Size } from "../ir/size.ts";
+import { showType, type Axis, type Dtype } from "../ir/type.ts";
+import { spanOf, type Span } from "../source/source.ts";
+import { parse } from "../syntax/parse.ts";
+import { applyStage } from "./apply.ts";
+import type { Elaborator } from "./elaborator.ts";
+import { evaluate } from "./expressions.ts";
+import { Frame } from "./frame.ts";
+import type { Found, Module } from "./program.ts";
+import { dimension, fit, wordsOf } from "./settings.ts";
+import { axesOfName } from "./signatures.ts";
+import { runStatement } from "./statements.ts";
+import { asNumber, describe, INVALID, NONE, tensor, type V } from "./values.ts";
+
+/** A value for a setting from outside the model: the command line, a config, a preset. */
+export interface Outside {
+  readonly span: Span | undefined;
+  /** What the value is; `words` may be written bare where the setting is a choice. */
+  value(words: readonly string[] | undefined): V;
+}
+
+export type OutsideSettings = ReadonlyMap<string, Outside>;
+
+/** What an absent input is to a client: a number everywhere, or the places 0, 1, 2, ... */
+export type InputDefault = number | "positions";
+
+export interface ModelResult {
+  readonly frame: Frame;
+  readonly settings: readonly { readonly name: string; readonly text: string }[];
+  readonly inputDefaults: ReadonlyMap<string, InputDefault>;
+}
+
+/** `-s name=text`: the text is an expression of the language. */
+export function settingFromText(e: Elaborator, name: string, text: string, module: Module): Outside {
+  const file = { name: `-s ${name}`, text };
+  const { value, diagnostics } = parse(file);
+  e.reporter.addAll(diagnostics);
+  const span = spanOf(file, 0, text.length);
+  const frame = new Frame("program", "the command line", module, undefined, undefined, undefined, []);
+  const bare = value!.bare;
+  return {
+    span,
+    value: (words) => {
+      if (bare) return evaluate(e, bare, frame, words);
+      if (diagnostics.length > 0) return INVALID;
+      return e.fail("setting/kind", { name, owner: "-s", expected: "a value", found: text === "" ? "nothing" : text }, span);
+    },
+  };
+}
+
+/** Every setting of a model, its base's first. */
+export function settingsOf(e: Elaborator, found: Found): ReadonlyMap<string, { param: ast.Param; module: Module }> {
+  const all = new Map<string, { param: ast.Param; module: Module }>();
+  const seen = new Set<ast.Model>();
+  const visit = (f: Found | undefined): void => {
+    if (!f || f.decl.kind !== "Model" || seen.has(f.decl)) return;
+    seen.add(f.decl);
+    if (f.decl.base) visit(e.program.find(f.module, f.decl.base.name));
+    const target = aliasTarget(f.decl);
+    if (target) visit(e.program.find(f.module, target.name));
+    for (const param of f.decl.params.items) all.set(param.name.name, { param, module: f.module });
+  };
+  visit(found);
+  return all;
+}
+
+function aliasTarget(decl: ast.Model): ast.Name | undefined {
+  if (decl.meaning.kind !== "Alias") return undefined;
+  const value = decl.meaning.value;
+  const head = value.kind === "Call" ? value.callee : value;
+  return head.kind === "Name" ? head : undefined;
+}
+
+/** Elaborates a model into `e.builder`; undefined where a mistake (reported) leaves nothing. */
+export function elaborateModel(e: Elaborator, found: Found, outside: OutsideSettings): ModelResult | undefined {
+  const decl = found.decl as ast.Model;
+  const known = settingsOf(e, found);
+  for (const [name, o] of outside) {
+    if (known.has(name)) continue;
+    const close = nearest(name, [...known.keys()]);
+    e.fail("setting/unknown", { name, owner: decl.name.name }, o.span ?? decl.name.span, {
+      hint: close ? `did you mean ${close}?` : `it takes ${[...known.keys()].join(", ") || "no settings"}`,
+    });
+  }
+  const entered = enter(e, found, outside, [], undefined, true);
+  if (!entered) return undefined;
+  const settings = [...known.keys()].map((name) => ({ name, text: show(e, entered.frame.lookup(name) ?? NONE) }));
+  return { frame: entered.frame, settings, inputDefaults: entered.defaults };
+}
+
+interface Entered {
+  readonly frame: Frame;
+  readonly defaults: Map<string, InputDefault>;
+}
+
+/**
+ * Enters a model: its base first, in a frame of its own whose names the extension sees. Only the outermost model's outputs
+ * are outputs of the graph; those of a base are names, worked out when read.
+ */
+function enter(e: Elaborator, found: Found, outside: OutsideSettings, over: readonly string[], site: Span | undefined, outermost: boolean): Entered | undefined {
+  const decl = found.decl as ast.Model;
+  if (e.applying.includes(`model:${decl.name.name}`)) {
+    e.fail("name/recursive", { name: decl.name.name }, site ?? decl.name.span);
+    return undefined;
+  }
+  e.applying.push(`model:${decl.name.name}`);
+  try {
+    return decl.meaning.kind === "Alias" ? enterAlias(e, found, outside, over, outermost) : enterBody(e, found, outside, over, outermost);
+  } finally {
+    e.applying.pop();
+  }
+}
+
+function modelNamed(e: Elaborator, module: Module, name: ast.Ident | ast.Name): Found | undefined {
+  const found = e.program.find(module, name.name);
+  if (found?.decl.kind === "Model") {
+    e.used.add(found.decl);
+    return found;
+  }
+  const models = e.program.visible(module).filter((n) => e.program.find(module, n)?.decl.kind === "Model");
+  const close = nearest(name.name, models);
+  e.fail("model/unknown", { name: name.name }, name.span, {
+    hint: close ? `did you mean ${close}?` : "models of a family are seen after `use std.families.NAME`",
+    fixes: close ? [{ title: `write ${close}`, span: name.span, replacement: close }] : [],
+  });
+  return undefined;
+}
+
+/** `model llama_2_7b = llama_lm(hidden = 4096)`: a preset. */
+function enterAlias(e: Elaborator, found: Found, outside: OutsideSettings, over: readonly string[], outermost: boolean): Entered | undefined {
+  const decl = found.decl as ast.Model;
+  const value = (decl.meaning as Extract<ast.Meaning, { kind: "Alias" }>).value;
+  const name = aliasTarget(decl);
+  if (!name) {
+    e.fail("model/preset", {}, value.span);
+    return undefined;
+  }
+  const target = modelNamed(e, found.module, name);
+  if (!target) return undefined;
+  const own = e.frame("model", decl.name.name, found.module, undefined, undefined, undefined, []);
+  declareSettings(e, decl, own, outside);
+  const settings = new Map<string, Outside>();
+  const args = value.kind === "Call" ? value.args : [];
+  const known = settingsOf(e, target);
+  const names = [...known.keys()];
+  for (const [i, arg] of args.entries()) {
+    const setting = arg.name?.name ?? names[i];
+    if (setting === undefined || !known.has(setting)) {
+      const close = setting && nearest(setting, names);
+      e.fail("setting/unknown", { name: setting ?? `${i + 1}`, owner: name.name }, arg.span, { hint: close ? `did you mean ${close}?` : `it takes ${names.join(", ")}` });
+      continue;
+    }
+    settings.set(setting, { span: arg.span, value: (words) => evaluate(e, arg.value, own, words) });
+  }
+  for (const [n, o] of outside) if (known.has(n)) settings.set(n, o);
+  return enter(e, target, settings, over, decl.name.span, outermost);
+}
+
+function enterBody(e: Elaborator, found: Found, outside: OutsideSettings, over: readonly string[], outermost: boolean): Entered | undefined {
+  const { decl: named, module } = found;
+  const decl = named as ast.Model;
+  let base: Entered | undefined;
+  if (decl.base) {
+    const target = modelNamed(e, module, decl.base);
+    if (!target) return undefined;
+    base = enter(e, target, outside, decl.over ? [...over, decl.over.name] : over, decl.base.span, false);
+    if (!base) return undefined;
+  }
+  const frame = e.frame("model", decl.name.name, module, base?.frame, base?.frame, undefined, []);
+  const defaults = base?.defaults ?? new Map<string, InputDefault>();
+  declareSettings(e, decl, frame, outside);
+  const meaning = decl.meaning as Extract<ast.Meaning, { kind: "Body" }>;
+  let outputs = 0;
+  for (const s of meaning.statements) {
+    if (s.kind === "Input") declareInput(e, s, frame, over, defaults);
+    else if (s.kind === "Output") {
+      outputs++;
+      declareOutput(e, s, frame, outermost);
+    } else runStatement(e, s, frame);
+  }
+  if (outermost && outputs === 0) e.fail("model/no-output", { name: decl.name.name }, decl.name.span, { hint: "end it with `output ...`" });
+  if (decl.grows) {
+    const axis = frame.lookup(decl.grows.name);
+    if (axis?.kind === "dim" && axis.axis.size.symbol) e.builder.grows = axis.axis.size.symbol;
+    else e.fail("model/grows", { name: decl.grows.name }, decl.grows.span, { hint: "`grows` names an axis of an input whose size is open, such as seq in `int[batch, seq]`" });
+  }
+  return { frame, defaults };
+}
+
+function declareSettings(e: Elaborator, decl: ast.Model, frame: Frame, outside: OutsideSettings): void {
+  const title = decl.name.name;
+  for (const param of decl.params.items) {
+    const name = param.name.name;
+    frame.offer(name);
+    frame.set(name, {
+      lazy: () => {
+        const given = outside.get(name);
+        const from = given?.value(wordsOf(param.type));
+        if (from && from.kind !== "none") return asSetting(e, param, from, frame, given!.span ?? param.span, title);
+        if (param.default) return asSetting(e, param, evaluate(e, param.default, frame, wordsOf(param.type)), frame, param.default.span, title);
+        if (from?.kind === "none" && param.type?.optional) return NONE;
+        return e.fail("setting/missing", { name, owner: title }, param.span, { hint: `give it: \`-s ${name}=...\` on the command line, or a default here: \`${name} = ...\`` });
+      },
+    });
+  }
+  for (const param of decl.params.items) frame.own(param.name.name);
+}
+
+/** A whole number is a dimension under the setting's own name, wherever it came from. */
+function asSetting(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: Span, title: string): V {
+  const fitted = fit(e, param, v, frame, span, title);
+  const n = asNumber(fitted);
+  if (n === undefined) return fitted;
+  const name = param.name.name;
+  if (param.type?.base?.name === "float") return { kind: "number", value: n, origin: span };
+  if (Number.isInteger(n) && n > 0 && n <= Number.MAX_SAFE_INTEGER && (!param.type || param.type.base?.name === "dim")) {
+    const origin = fitted.kind === "dim" ? (fitted.axis.origin ?? span) : fitted.kind === "number" && fitted.origin ? fitted.origin : span;
+    return { kind: "dim", axis: { name, size: Size.of(n), origin } };
+  }
+  if (param.type?.base?.name === "dim") return dimension(e, name, fitted, span);
+  return fitted.kind === "number" ? { ...fitted, origin: fitted.origin ?? span } : fitted;
+}
+
+/** An input of the model: of the artifact too, if it has no default or is given a name outside. */
+function declareInput(e: Elaborator, s: ast.Input, frame: Frame, over: readonly string[], defaults: Map<string, InputDefault>): void {
+  const name = s.name.name;
+  frame.offer(name);
+  const dtype = s.type.base?.name as Dtype | undefined;
+  if (dtype !== "int" && dtype !== "float" && dtype !== "bool") {
+    e.fail("model/input-type", { name }, s.type.span, { hint: "write `int[batch, seq]`, `float[batch, seq, hidden]` or `bool[batch, seq]`" });
+    frame.set(name, INVALID);
+    return;
+  }
+  const axes: Axis[] = [];
+  for (const [i, item] of (s.type.axes ?? []).entries()) {
+    if (item.kind === "Rest") {
+      e.fail("axis/rest-in-param", {}, item.span);
+      continue;
+    }
+    if (item.kind === "Size" || item.kind === "Sized") {
+      const n = asNumber(evaluate(e, item.size, frame));
+      const axisName = item.kind === "Sized" ? item.name.name : `size${i}`;
+      if (n !== undefined) axes.push({ name: axisName, size: Size.of(n), origin: item.span });
+    } else axes.push(...openAxis(e, frame, item));
+    if (i === 0) for (const extra of over) axes.push(...openAxis(e, frame, { kind: "Axis", span: item.span, name: { name: extra, span: item.span } }));
+  }
+  const twice = axes.find((a, i) => axes.findIndex((b) => b.name === a.name) !== i);
+  if (twice) {
+    e.fail("axis/twice", { axis: twice.name }, s.type.span);
+    frame.set(name, INVALID);
+    return;
+  }
+  if (s.default && s.outside === undefined) {
+    const given = s.default;
+    frame.set(name, { lazy: () => evaluate(e, given, frame) });
+    return;
+  }
+  const outside = s.outside?.value ?? name;
+  if (e.builder.inputs.some((i) => i.outside === outside)) {
+    e.fail("model/input-twice", { name: outside }, s.span);
+    return;
+  }
+  frame.set(name, tensor(e.builder.input(name, { dtype, axes }, outside, s.span)));
+  const byDefault = s.default && defaultOf(s.default, e, frame);
+  if (byDefault !== undefined) defaults.set(outside, byDefault);
+}
+
+/** The axis of an input: a setting's dimension, or one whose size is open. */
+function openAxis(e: Elaborator, frame: Frame, item: Extract<ast.AxisPattern, { kind: "Axis" }>): readonly Axis[] {
+  const name = item.name.name;
+  const known = axesOfName(frame, name);
+  if (known && !known.some((a) => a.size.symbol === name)) return known;
+  const axis: Axis = { name, size: Size.symbol(name), origin: item.span };
+  if (!known) frame.set(name, { kind: "dim", axis });
+  if (item.outside) e.builder.sizeNames.set(name, item.outside.value);
+  return [axis];
+}
+
+function defaultOf(x: ast.Expr, e: Elaborator, frame: Frame): InputDefault | undefined {
+  if (x.kind === "Call" && x.callee.kind === "Name" && x.callee.name === "position") return "positions";
+  const v = evaluate(e, x, frame);
+  if (v.kind === "bool") return v.value ? 1 : 0;
+  return asNumber(v);
+}
+
+function declareOutput(e: Elaborator, s: ast.Output, frame: Frame, outermost: boolean): void {
+  const name = s.name?.name ?? "output";
+  const work = (): V => {
+    const before = e.letName;
+    e.letName = undefined;
+    const v = evaluate(e, s.value, frame);
+    e.letName = before;
+    return v;
+  };
+  if (!outermost) {
+    frame.set(name, { lazy: work });
+    return;
+  }
+  const v = work();
+  frame.set(name, v);
+  if (v.kind === "invalid") return;
+  const value = e.asTensor(v, s.span);
+  if (!value) {
+    e.fail("model/output-kind", { name, found: describe(v) }, s.value.span);
+    return;
+  }
+  if (s.type?.axes) {
+    const wanted = s.type.axes.flatMap((a) => (a.kind === "Axis" ? (axesOfName(frame, a.name.name) ?? [{ name: a.name.name, size: Size.ZERO }]) : []));
+    const same = wanted.length === value.type.axes.length && wanted.every((a) => value.type.axes.some((b) => b.name === a.name));
+    if (!same) {
+      e.fail("axis/output", { name, found: showType(value.type) }, s.type.span);
+      return;
+    }
+  }
+  const outside = s.outside?.value ?? name;
+  if (e.builder.outputs.some((o) => o.outside === outside)) {
+    e.fail("model/output-twice", { name: outside }, s.span, { hint: "outputs of one model have different names" });
+    return;
+  }
+  e.builder.output(name, value, outside);
+}
+
+/** A bare stack: it takes what its first block takes, `batch` for `...`. */
+export function elaborateBare(e: Elaborator, stack: ast.Expr, module: Module, outside: OutsideSettings): ModelResult | undefined {
+  const frame = e.frame("program", "the program", module, undefined, undefined, undefined, []);
+  for (const [name, o] of outside) {
+    frame.offer(name);
+    frame.set(name, {
+      lazy: () => {
+        const v = o.value(undefined);
+        const n = v.kind === "number" ? v.value : undefined;
+        return n !== undefined && Number.isInteger(n) && n > 0 ? { kind: "dim", axis: { name, size: Size.of(n), origin: o.span } } : v;
+      },
+    });
+  }
+  const pattern = firstInput(e, stack, frame, module);
+  if (!pattern) return undefined;
+  const axes: Axis[] = [];
+  for (const item of pattern.axes ?? []) {
+    if (item.kind === "Rest") {
+      if (!axes.some((a) => a.name === "batch")) axes.push({ name: "batch", size: Size.symbol("batch"), origin: item.span });
+    } else if (item.kind === "Axis") {
+      const own = frame.lookup(item.name.name);
+      axes.push(own?.kind === "dim" ? own.axis : { name: item.name.name, size: Size.symbol(item.name.name), origin: item.span });
+    }
+  }
+  const dtype = (pattern.base?.name ?? "float") as Dtype;
+  const x = e.builder.input("x", { dtype, axes }, "x", stack.span);
+  const run = (s: ast.Expr): V => (s.kind === "Pipe" ? applyStage(e, s.stage, run(s.input), frame, s.span) : applyStage(e, s, tensor(x), frame, s.span));
+  const v = run(stack);
+  if (v.kind === "invalid") return undefined;
+  const value = e.asTensor(v, stack.span);
+  if (!value) {
+    e.fail("model/output-kind", { name: "the program", found: describe(v) }, stack.span);
+    return undefined;
+  }
+  e.builder.output("output", value, "output");
+  return { frame, settings: [...outside.keys()].map((name) => ({ name, text: show(e, frame.lookup(name) ?? NONE) })), inputDefaults: new Map() };
+}
+
+/** The type of the first input of the first block of a stack. */
+function firstInput(e: Elaborator, x: ast.Expr, frame: Frame, module: Module): ast.TypeExpr | undefined {
+  switch (x.kind) {
+    case "Pipe":
+      return firstInput(e, x.input, frame, module);
+    case "Label":
+    case "Repeat":
+    case "New":
+      return firstInput(e, x.body, frame, module);
+    case "Call":
+    case "Fill":
+      return firstInput(e, x.callee, frame, module);
+    case "Paren":
+      return x.items[0] ? firstInput(e, x.items[0].value, frame, module) : undefined;
+    case "Invalid":
+      return undefined;
+    case "Name": {
+      const found = e.program.find(module, x.name);
+      if (found?.decl.kind === "Block") {
+        if (found.decl.meaning.kind === "Alias") return firstInput(e, found.decl.meaning.value, frame, found.module);
+        return found.decl.meaning.statements.find((s) => s.kind === "Input")?.type;
+      }
+      if (found?.decl.kind === "Op") {
+        const type = found.decl.operands.items[0]?.type;
+        return type?.axes ? type : { span: x.span, optional: false, alternatives: [], axes: [{ kind: "Rest", span: x.span }, { kind: "Axis", span: x.span, name: { name: "hidden", span: x.span } }] };
+      }
+      evaluate(e, x, frame);
+      if (found) return undefined;
+      if (e.reporter.hasErrors) return undefined;
+    }
+  }
+  e.fail("model/bare", {}, x.span, { hint: "a program without declarations is a stack of blocks: `decoder x2 < mha, rmsnorm, mlp(gelu) >`" });
+  return undefined;
+}
+
+/** A value as the language writes it. */
+export function show(e: Elaborator, v: V): string {
+  switch (v.kind) {
+    case "number":
+      return String(v.value);
+    case "dim":
+      return v.axis.size.toString();
+    case "bool":
+      return String(v.value);
+    case "text":
+      return JSON.stringify(v.value);
+    case "word":
+      return v.value;
+    case "list":
+      return `[${v.items.map((i) => show(e, i)).join(", ")}]`;
+    case "op":
+      return v.settings ? `${v.name}(${v.settings.args.map((a) => `${a.name ? `${a.name.name} = ` : ""}${show(e, evaluate(e, a.value, v.settings!.frame))}`).join(", ")})` : v.name;
+    case "block":
+      return v.called;
+    default:
+      return describe(v);
+  }
+}

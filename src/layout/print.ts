@@ -1,0 +1,16 @@
+/** @file The layout of every value and every conversion, as text for `--emit layout`. */
+import { showType } from "../ir/type.ts";
+import type { Entry } from "./book.ts";
+import { showLayout } from "./layout.ts";
+
+/** One line for each tensor: what it lies like, and of a conversion what it was made from. */
+export function printLayout(entries: readonly Entry[]): string {
+  const lines = entries.map((e) =>
+    e.kind === "made"
+      ? `${e.tensor}: ${showLayout(e.layout)}  of ${showType(e.type)}`
+      : `  ${e.tensor}: ${showLayout(e.layout)}  ${e.step} of ${e.from}`,
+  );
+  const count = (step: string): number => entries.filter((e) => e.kind === "converted" && e.step === step).length;
+  lines.push(`${count("reshape")} reshapes, ${count("transpose")} transposes, ${count("expand")} expansions`);
+  return `${lines.join("\n")}\n`;
+}

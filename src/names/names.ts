@@ -1,0 +1,275 @@
+/**
+ * @file Static checks of names in a file: unknown ones wherever they stand (also in blocks that no model applies), and what is
+ * declared and never used. What a name means is decided where it is evaluated; this pass only looks.
+ */
+import { nearest } from "../diagnostics/suggest.ts";
+import type { Reporter } from "../diagnostics/diagnostic.ts";
+import { BRACKETS, CONSTANTS, FUNCTIONS } from "../elaborate/primitives.ts";
+import type { Module, Program } from "../elaborate/program.ts";
+import type * as ast from "../syntax/ast.ts";
+import { forEachChild, type Node } from "../syntax/walk.ts";
+
+/** The names of one block, op or model: what is known, and what was read. */
+class Scope {
+  readonly known = new Map<string, { ident: ast.Ident; kind: "setting" | "let" | "slot" | "other" }>();
+  readonly read = new Set<string>();
+
+  declare(ident: ast.Ident, kind: "setting" | "let" | "slot" | "other"): void {
+    if (!this.known.has(ident.name)) this.known.set(ident.name, { ident, kind });
+  }
+
+  use(name: string): void {
+    this.read.add(name);
+    this.read.add(name.replace(/'+$/, ""));
+  }
+}
+
+/** Checks one file. Only files of the user's are checked: the library is tested. */
+export function checkNames(program: Program, module: Module, reporter: Reporter): void {
+  const global = new Set<string>();
+  for (const decl of module.syntax.decls) {
+    if (decl.kind === "Block") checkBlock(program, module, decl, reporter, global);
+    else if (decl.kind === "Op") checkOp(program, module, decl, reporter, global);
+    else if (decl.kind === "Model") checkModel(program, module, decl, reporter, global);
+    else if (decl.kind !== "Use") collectGlobals(decl, global);
+  }
+  if (module.syntax.bare) collectGlobals(module.syntax.bare, global);
+  for (const { use, module: used } of module.uses) {
+    const needed = [...used.own.keys()].some((name) => global.has(name)) || used.checkpoints.length > 0;
+    if (!needed) reporter.report("name/unused-use", { name: used.name }, use.span, { fixes: [{ title: "take it out", span: use.span, replacement: "" }] });
+  }
+}
+
+function collectGlobals(node: Node, into: Set<string>): void {
+  if (node.kind === "Name") into.add((node as ast.Name).name);
+  if (node.kind === "Checkpoint") into.add((node as ast.Checkpoint).model.name);
+  if (node.kind === "Class") into.add((node as { model: ast.Ident }).model.name);
+  forEachChild(node, (child) => collectGlobals(child, into));
+}
+
+function checkBlock(program: Program, module: Module, decl: ast.Block, reporter: Reporter, global: Set<string>): void {
+  const scope = new Scope();
+  for (const p of decl.params.items) scope.declare(p.name, "setting");
+  for (const p of decl.given) scope.declare(p.name, "other");
+  for (const s of decl.slots.items) scope.declare(s.name, "slot");
+  // What an alias names on its right side may be a given of the block that it stands for.
+  const lenient = decl.meaning.kind === "Alias";
+  visitAll([...decl.params.items, ...decl.given], scope);
+  for (const s of decl.slots.items) if (s.default) look(s.default, scope);
+  visitMeaning(decl.meaning, scope);
+  finish(program, module, decl.name.name, scope, reporter, global, lenient);
+}
+
+function checkOp(program: Program, module: Module, decl: ast.Op, reporter: Reporter, global: Set<string>): void {
+  const scope = new Scope();
+  for (const p of decl.settings?.items ?? []) scope.declare(p.name, "setting");
+  for (const p of [...decl.operands.items, ...decl.given]) scope.declare(p.name, "other");
+  visitAll([...(decl.settings?.items ?? []), ...decl.operands.items, ...decl.given], scope);
+  visitMeaning(decl.meaning, scope);
+  finish(program, module, decl.name.name, scope, reporter, global, false);
+}
+
+function checkModel(program: Program, module: Module, decl: ast.Model, reporter: Reporter, global: Set<string>): void {
+  const scope = new Scope();
+  // Settings of a model may be meant for a `given` of any block in it: they are never called unused.
+  for (const p of decl.params.items) scope.declare(p.name, "other");
+  for (const name of inherited(program, module, decl)) scope.declare({ name, span: decl.span }, "other");
+  if (decl.base) global.add(decl.base.name);
+  if (decl.over) scope.declare(decl.over, "other");
+  visitAll(decl.params.items, scope);
+  visitMeaning(decl.meaning, scope);
+  if (decl.grows) scope.use(decl.grows.name);
+  finish(program, module, decl.name.name, scope, reporter, global, false);
+}
+
+/** Every name that an extension sees of its base. */
+function inherited(program: Program, module: Module, decl: ast.Model, depth = 0): readonly string[] {
+  const names: string[] = [];
+  const value = decl.meaning.kind === "Alias" ? decl.meaning.value : undefined;
+  const head = value?.kind === "Call" ? value.callee : value;
+  const parent = decl.base?.name ?? (head?.kind === "Name" ? head.name : undefined);
+  const found = parent === undefined ? undefined : program.find(module, parent);
+  if (!found || found.decl.kind !== "Model" || depth > 20) return names;
+  const scope = new Scope();
+  for (const p of found.decl.params.items) scope.declare(p.name, "other");
+  visitMeaning(found.decl.meaning, scope);
+  return [...scope.known.keys(), ...inherited(program, found.module, found.decl, depth + 1)];
+}
+
+function visitAll(params: readonly ast.Param[], scope: Scope): void {
+  for (const p of params) {
+    if (p.type) lookType(p.type, scope);
+    if (p.default) look(p.default, scope);
+  }
+}
+
+function visitMeaning(meaning: ast.Meaning, scope: Scope): void {
+  if (meaning.kind === "Alias") {
+    look(meaning.value, scope);
+    return;
+  }
+  for (const s of meaning.statements) {
+    switch (s.kind) {
+      case "Input":
+        scope.declare(s.name, "other");
+        lookType(s.type, scope);
+        if (s.default) look(s.default, scope);
+        break;
+      case "Param":
+        scope.declare(s.name, "other");
+        lookType(s.type, scope);
+        if (s.initial && !isInitialiser(s.initial)) look(s.initial, scope);
+        break;
+      case "Dim":
+        scope.declare(s.name, "other");
+        look(s.size, scope);
+        break;
+      case "Let":
+        for (const n of s.names) if (n.name !== "_") scope.declare(n, "let");
+        look(s.value, scope);
+        break;
+      case "Output":
+        if (s.name) scope.declare(s.name, "other");
+        look(s.value, scope);
+        break;
+    }
+  }
+}
+
+function isInitialiser(x: ast.Expr): boolean {
+  if (x.kind === "Name") return x.name === "zeros" || x.name === "ones";
+  return x.kind === "Call" && x.callee.kind === "Name" && (x.callee.name === "normal" || x.callee.name === "constant");
+}
+
+function lookType(type: ast.TypeExpr, scope: Scope): void {
+  for (const axis of type.axes ?? []) {
+    if (axis.kind === "Axis") {
+      scope.declare({ name: axis.name.name.replace(/'+$/, ""), span: axis.name.span }, "other");
+      scope.use(axis.name.name);
+    } else if (axis.kind === "Sized") {
+      scope.declare(axis.name, "other");
+      look(axis.size, scope);
+    } else if (axis.kind === "Size") look(axis.size, scope);
+  }
+}
+
+/** Names read by an expression; names of axes in brackets are dimensions from there on. */
+function look(x: Node, scope: Scope): void {
+  switch (x.kind) {
+    case "Name": {
+      const name = x as ast.Name;
+      scope.use(name.name);
+      pending.push({ name, scope });
+      return;
+    }
+    case "Index":
+      look((x as ast.Index).object, scope);
+      for (const item of (x as ast.Index).items) lookBracket(item, scope);
+      return;
+    case "List":
+      for (const item of (x as ast.List).items) item.kind === "Pipe" ? lookBracket({ value: item, span: item.span }, scope) : look(item, scope);
+      return;
+    case "Call":
+      look((x as ast.Call).callee, scope);
+      for (const arg of (x as ast.Call).args) arg.name?.name === "over" ? lookAxes(arg.value, scope) : look(arg.value, scope);
+      return;
+    case "Fill":
+      look((x as ast.Fill).callee, scope);
+      for (const arg of (x as ast.Fill).fillers) look(arg.value, scope);
+      return;
+    case "Match":
+      look((x as ast.Match).subject, scope);
+      for (const arm of (x as ast.Match).arms) look(arm.value, scope);
+      return;
+    case "Binary": {
+      const b = x as ast.Binary;
+      look(b.left, scope);
+      // The right side of `order == pre` may be a word of the left side's type.
+      if ((b.op === "==" || b.op === "!=") && b.right.kind === "Name") scope.use(b.right.name);
+      else look(b.right, scope);
+      return;
+    }
+    case "For":
+      scope.declare((x as ast.For).binding.name, "other");
+      forEachChild(x, (child) => look(child, scope));
+      return;
+    default:
+      forEachChild(x, (child) => look(child, scope));
+  }
+}
+
+function lookBracket(item: ast.Arg, scope: Scope): void {
+  if (item.name) {
+    scope.use(item.name.name);
+    look(item.value, scope);
+    return;
+  }
+  if (item.value.kind === "Pipe") {
+    lookAxes(item.value.input, scope);
+    lookAxes(item.value.stage, scope);
+  } else if (item.value.kind === "Name") lookAxes(item.value, scope);
+  else look(item.value, scope);
+}
+
+/** Names of axes: known, or new from here on. */
+function lookAxes(x: ast.Expr, scope: Scope): void {
+  if (x.kind === "Name") {
+    scope.use(x.name);
+    scope.declare({ name: x.name, span: x.span }, "other");
+  } else if (x.kind === "Paren") {
+    for (const i of x.items) {
+      if (i.name) {
+        scope.declare(i.name, "other");
+        look(i.value, scope);
+      } else lookAxes(i.value, scope);
+    }
+  } else if (x.kind === "Binary") {
+    lookAxes(x.left, scope);
+    lookAxes(x.right, scope);
+  } else look(x, scope);
+}
+
+/** Names to be looked up once everything of the declaration is known (a name may be bound by a later bracket). */
+let pending: { name: ast.Name; scope: Scope }[] = [];
+
+function finish(program: Program, module: Module, title: string, scope: Scope, reporter: Reporter, global: Set<string>, lenient: boolean): void {
+  const names = pending;
+  pending = [];
+  for (const { name } of names) {
+    if (scope.known.has(name.name) || scope.known.has(name.name.replace(/'+$/, ""))) continue;
+    global.add(name.name);
+    if (program.find(module, name.name) || FUNCTIONS.has(name.name) || BRACKETS.has(name.name) || CONSTANTS.has(name.name)) continue;
+    // Words of a choice and givens of an alias's target are known only where they are evaluated.
+    if (lenient || name.name === "layer" || name.name === "_" || isWord(program, name.name)) continue;
+    const close = nearest(name.name, [...scope.known.keys(), ...program.visible(module), ...FUNCTIONS.keys(), ...BRACKETS.keys()]);
+    reporter.report("name/unknown", { name: name.name }, name.span, {
+      hint: close ? `did you mean ${close}?` : undefined,
+      fixes: close ? [{ title: `write ${close}`, span: name.span, replacement: close }] : [],
+    });
+  }
+  for (const [name, { ident, kind }] of scope.known) {
+    if (kind === "let" && FUNCTIONS.has(name)) reporter.report("name/shadowed", { name, by: "an operator" }, ident.span);
+    else if (kind === "let" && program.find(module, name)) reporter.report("name/shadowed", { name, by: "a declaration" }, ident.span);
+    if (kind === "other" || scope.read.has(name)) continue;
+    if (kind === "let") reporter.report("name/unused-let", { name }, ident.span);
+    if (kind === "setting" && !lenient) reporter.report("name/unused-setting", { name, owner: title }, ident.span);
+    if (kind === "slot" && !lenient) reporter.report("name/unused-slot", { name, owner: title }, ident.span);
+  }
+}
+
+const words = new WeakMap<Program, Set<string>>();
+
+/** True of a word of any choice type that the program declares. */
+function isWord(program: Program, name: string): boolean {
+  let all = words.get(program);
+  if (!all) {
+    all = new Set();
+    for (const module of program.modules.values())
+      for (const decl of module.own.values()) {
+        const params = decl.kind === "Op" ? [...(decl.settings?.items ?? []), ...decl.operands.items] : decl.params.items;
+        for (const p of params) if (p.type?.base && p.type.alternatives.length > 0) for (const w of [p.type.base, ...p.type.alternatives]) all.add(w.name);
+      }
+    words.set(program, all);
+  }
+  return all.has(name);
+}

@@ -1,0 +1,20 @@
+/** @file The order of the passes: composites that the backend has no kernel for are taken apart, what is the same everywhere is computed once, what nobody reads goes. */
+import type { Graph } from "../ir/graph.ts";
+import { shareCommon } from "./cse.ts";
+import { removeDead } from "./dce.ts";
+import { foldConstants } from "./fold.ts";
+import { hoistInvariants } from "./hoist.ts";
+import { inlineCalls, type CallNode } from "./inline.ts";
+
+export interface OptimizeOptions {
+  /** Composite operators that the backend has a kernel for. */
+  readonly keeps: (node: CallNode) => boolean;
+  /** Without it composites are still taken apart, and nothing else is done. */
+  readonly enabled: boolean;
+}
+
+export function optimize(graph: Graph, options: OptimizeOptions): Graph {
+  const flat = inlineCalls(graph, options.keeps);
+  if (!options.enabled) return removeDead(flat);
+  return removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(flat)))));
+}
