@@ -65,13 +65,13 @@ export function applyStage(e: Elaborator, stage: ast.Expr, input: V, frame: Fram
 
 function applyCallStage(e: Elaborator, stage: ast.Call, first: readonly Operand[], frame: Frame, label: string | undefined): V {
   const callee = evaluate(e, stage.callee, frame);
-  if (callee.kind === "invalid" || first[0]!.v.kind === "invalid") {
-    return INVALID;
-  }
+  if (callee.kind === "invalid" || first[0]!.v.kind === "invalid") return INVALID;
   if (callee.kind === "none") return first[0]!.v;
   const written = { args: stage.args, frame, span: stage.span };
   if (callee.kind === "block") return apply(e, { ...callee, given: [...callee.given, written] }, { first, args: [], frame }, stage.span, label);
   if (callee.kind === "op" && wantsSettings(callee)) return apply(e, { ...callee, settings: written }, { first, args: [], frame }, stage.span, label);
+  if (callee.kind === "repeat" && stage.args.length > 0)
+    return e.fail("type/settings-after-repeat", {}, stage.span, { hint: "settings come before the repeat: `decoder(post) x12 < ... >`" });
   if (!isFunction(callee)) return e.fail("type/not-a-stage", { found: describe(callee) }, stage.callee.span, { hint: "a stage is a block or an operator; `x -> f(a)` is f of x and a" });
   return apply(e, callee, { first, args: stage.args, frame }, stage.span, label);
 }
@@ -86,7 +86,9 @@ function applyValue(e: Elaborator, v: V, first: readonly Operand[], frame: Frame
 
 /** Applies any function to operands. */
 export function apply(e: Elaborator, f: Exclude<ReturnType<typeof asFunction>, undefined>, operands: Operands, span: Span, label: string | undefined): V {
-  if (operands.first.some((o) => o.v.kind === "invalid")) return INVALID;
+  const broken = operands.first.some((o) => o.v.kind === "invalid");
+  // A bracket names axes even where its operand is broken, so that what reads them stays silent.
+  if (broken && !(f.kind === "op" && f.meaning.kind === "bracket")) return INVALID;
   if (f.kind === "op") return applyOp(e, f, operands, span);
   const inputs = [...operands.first, ...operands.args.map((a) => ({ v: evaluate(e, a.value, operands.frame), span: a.span }))];
   if (inputs.some((i) => i.v.kind === "invalid")) return INVALID;
@@ -109,7 +111,7 @@ function applyOp(e: Elaborator, op: OpV, operands: Operands, span: Span): V {
     } else if (arg.name) return e.fail("setting/unknown", { name: arg.name.name, owner: op.name }, arg.name.span, { hint: usageOf(op) });
     else evaluated.push({ v: evaluate(e, arg.value, operands.frame), span: arg.span });
   }
-  if (evaluated.some((o) => o.v.kind === "invalid")) return INVALID;
+  if (evaluated.some((o) => o.v.kind === "invalid") && meaning.kind !== "bracket") return INVALID;
   const call = { operands: evaluated, over, span, frame: operands.frame };
   if (meaning.kind === "bracket") return meaning.primitive.apply(e, meaning.items, call, meaning.frame);
   const p: FunctionPrimitive = meaning.primitive;

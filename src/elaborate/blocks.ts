@@ -35,7 +35,7 @@ function applyAt(e: Elaborator, block: BlockV | RepeatV | PipelineV, inputs: rea
   const site = block.span.file.library ? span : block.span;
   const target = follow(e, block, around, site);
   if (!target) return INVALID;
-  return e.within(target.decl.name.name, site, () => e.outsideLet(() => applyDeclared(e, target, inputs, path, around, site))) ?? INVALID;
+  return e.within(target.decl.name.name, site, () => e.outsideLet(() => applyDeclared(e, target, block.decl.name.name, inputs, path, around, site))) ?? INVALID;
 }
 
 function applyPipeline(e: Elaborator, p: PipelineV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
@@ -76,16 +76,15 @@ function withoutRest(fillers: readonly Written[]): readonly Written[] {
 
 /** The slots that an alias names itself. */
 function fillOwnSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span): void {
-  if (block.decl.slots.items.length > 0) fillSlots(e, block, frame, span);
+  if (block.decl.slots.items.length > 0) fillSlots(e, block, frame, span, block.decl.name.name);
 }
 
-function applyDeclared(e: Elaborator, block: BlockV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+function applyDeclared(e: Elaborator, block: BlockV, title: string, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
   const { decl, module } = block;
-  const title = decl.name.name;
   const frame = e.frame("block", title, module, undefined, around, span, path);
   const binding = bindArguments(e, block.given, decl.params.items, decl.given, false, title, span);
   bindParams(e, decl, binding, frame, around, span);
-  fillSlots(e, block, frame, span);
+  fillSlots(e, block, frame, span, title);
   if (decl.meaning.kind !== "Body") return INVALID;
   if (!bindInputs(e, decl, inputs, frame, span)) return INVALID;
   // A setting that is a tensor binds the names of its axes.
@@ -95,7 +94,7 @@ function applyDeclared(e: Elaborator, block: BlockV, inputs: readonly Operand[],
 
 /** Binds settings and givens, each worked out when first read (defaults may read the others, and axes of inputs). */
 function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Frame, around: Frame, span: Span): void {
-  const title = decl.name.name;
+  const { title } = frame;
   for (const param of decl.params.items) {
     const name = param.name.name;
     frame.offer(name);
@@ -131,17 +130,16 @@ function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Fra
           if (n !== undefined && !Number.isInteger(n) && param.type === undefined) return notWhole(e, name, param.default, frame, n);
           return given(e, param, v, frame, param.span, title);
         }
-        return missingGiven(e, decl, param, frame, span);
+        return missingGiven(e, param, frame, span);
       },
     });
   }
 }
 
-function missingGiven(e: Elaborator, decl: ast.Block, param: ast.Param, frame: Frame, span: Span): V {
+function missingGiven(e: Elaborator, param: ast.Param, frame: Frame, span: Span): V {
   const name = param.name.name;
-  void frame;
-  return e.fail("setting/missing", { name, owner: decl.name.name }, span, {
-    hint: `pass it, \`${decl.name.name}(${name} = 4096)\`, or let the model state it: \`-s ${name}=4096\` on the command line, \`model m(${name} = 4096)\` in a file`,
+  return e.fail("setting/missing", { name, owner: frame.title }, span, {
+    hint: `pass it, \`${frame.title}(${name} = 4096)\`, or let the model state it: \`-s ${name}=4096\` on the command line, \`model m(${name} = 4096)\` in a file`,
   });
 }
 

@@ -261,6 +261,7 @@ function declareInput(e: Elaborator, s: ast.Input, frame: Frame, over: readonly 
   const outside = s.outside?.value ?? name;
   if (e.builder.inputs.some((i) => i.outside === outside)) {
     e.fail("model/input-twice", { name: outside }, s.span);
+    frame.set(name, INVALID);
     return;
   }
   frame.set(name, tensor(e.builder.input(name, { dtype, axes }, outside, s.span)));

@@ -50,7 +50,10 @@ export function bindArguments(
           if (byName.has(arg.name.name)) e.fail("setting/twice", { name: arg.name.name, owner: title }, arg.span, { hint: "it is set by its place already, or named twice" });
           byName.set(arg.name.name, { expr: arg.value, frame: w.frame });
         } else if (open) over.push(arg);
-        else if (known) e.fail("setting/dims-by-place", { name: arg.name.name, owner: title }, arg.span);
+        else if (known) {
+          e.fail("setting/dims-by-place", { name: arg.name.name, owner: title }, arg.span);
+          dims.push({ expr: arg.value, frame: w.frame });
+        }
         else unknownSetting(e, arg, [...named.keys()], title);
       } else if (variadic) dims.push({ expr: arg.value, frame: w.frame });
       else {

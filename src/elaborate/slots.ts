@@ -6,7 +6,7 @@ import { roleOf } from "./blocks.ts";
 import type { Elaborator } from "./elaborator.ts";
 import { evaluate } from "./expressions.ts";
 import type { Frame } from "./frame.ts";
-import { describe, NONE, type BlockV, type V } from "./values.ts";
+import { describe, INVALID, NONE, type BlockV, type V } from "./values.ts";
 
 interface Filler {
   readonly v: V;
@@ -15,15 +15,17 @@ interface Filler {
 }
 
 /** Puts every filler into its slot, as a name of the frame. */
-export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span): void {
+export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span, title: string): void {
   const slots = block.decl.slots.items;
-  const title = block.decl.name.name;
   const filled = new Map<string, V>();
   const waiting: Filler[] = [];
+  // After one mistake an empty slot is a consequence.
+  let broken = false;
   for (const written of block.fillers)
     for (const arg of written.args) {
       const v = fillerValue(e, arg.value, written.frame);
-      if (arg.name) byName(e, slots, filled, arg, v, title);
+      if (arg.name) broken = !byName(e, slots, filled, arg, v, title) || broken;
+      else if (v.kind === "invalid") broken = true;
       else if (v.kind !== "none") waiting.push({ v, role: roleOf(e, v, block.module), span: arg.span });
     }
   const left: Filler[] = [];
@@ -34,16 +36,21 @@ export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span
     const free = fitting.filter((s) => !filled.has(s.name.name));
     if (byLabel) filled.set(byLabel.name.name, f.v);
     else if (fitting.length === 1 && free.length === 1) filled.set(free[0]!.name.name, f.v);
-    else if (fitting.length === 1) e.fail("setting/slot-twice", { slot: fitting[0]!.name.name, owner: title }, f.span);
-    else if (fitting.length > 1)
+    else if (broken) continue;
+    else if (fitting.length === 1) {
+      broken = true;
+      e.fail("setting/slot-twice", { slot: fitting[0]!.name.name, owner: title }, f.span);
+    } else if (fitting.length > 1) {
+      broken = true;
       e.fail("setting/slot-by-name", { role: f.role!, slots: fitting.map((s) => s.name.name), owner: title }, f.span, { hint: `write \`${fitting[0]!.name.name} = ...\`` });
-    else left.push(f);
+    } else left.push(f);
   }
-  for (const f of left) leftOver(e, slots, filled, f, title);
+  for (const f of left) if (!broken) broken = !leftOver(e, slots, filled, f, title);
   for (const slot of slots) {
     const name = slot.name.name;
     const v = filled.get(name) ?? (slot.default ? fillerValue(e, slot.default, frame) : undefined);
     if (v) frame.set(name, called(v, name));
+    else if (broken) frame.set(name, INVALID);
     else if (slot.optional) frame.set(name, NONE);
     else
       frame.set(name, {
@@ -56,7 +63,7 @@ export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span
   }
 }
 
-function byName(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V>, arg: ast.Arg, v: V, title: string): void {
+function byName(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V>, arg: ast.Arg, v: V, title: string): boolean {
   const name = arg.name!.name;
   if (!slots.some((s) => s.name.name === name)) {
     const close = nearest(name, slots.map((s) => s.name.name));
@@ -64,10 +71,11 @@ function byName(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V
       hint: close ? `did you mean ${close}?` : slotsOf(slots, title),
       fixes: close ? [{ title: `write ${close}`, span: arg.name!.span, replacement: close }] : [],
     });
-    return;
+    return false;
   }
   if (filled.has(name)) e.fail("setting/slot-twice", { slot: name, owner: title }, arg.span);
   filled.set(name, v);
+  return true;
 }
 
 /** True of a slot whose role is that of some block: what has another role does not belong there. */
@@ -79,21 +87,15 @@ function wantsRole(e: Elaborator, slot: ast.Slot): boolean {
 }
 
 /** A filler without a slot of its role takes the one required slot left, if that is not for another role. */
-function leftOver(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V>, f: Filler, title: string): void {
+function leftOver(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V>, f: Filler, title: string): boolean {
   const open = slots.filter((s) => !s.optional && !s.default && !filled.has(s.name.name));
-  if (f.v.kind === "invalid") {
-    for (const s of open) filled.set(s.name.name, f.v);
-    return;
-  }
   if (open.length === 1 && (f.role === undefined || !wantsRole(e, open[0]!))) {
     filled.set(open[0]!.name.name, f.v);
-    return;
+    return true;
   }
-  if (f.role !== undefined)
-    e.fail("setting/wrong-role", { found: describe(f.v), role: f.role, owner: title }, f.span, { hint: slotsOf(slots, title) });
+  if (f.role !== undefined) e.fail("setting/wrong-role", { found: describe(f.v), role: f.role, owner: title }, f.span, { hint: slotsOf(slots, title) });
   else e.fail("setting/no-slot-left", { found: describe(f.v), owner: title }, f.span, { hint: slotsOf(slots, title) });
-  // One mistake is enough: a slot that this filler may have been meant for is not called empty as well.
-  for (const s of open.slice(0, 1)) filled.set(s.name.name, { kind: "invalid" });
+  return false;
 }
 
 function slotsOf(slots: readonly ast.Slot[], title: string): string {

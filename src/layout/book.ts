@@ -9,29 +9,58 @@ import { dimensions, isOne, sameList, separate, showLayout, significant, splitGr
 import { isPhysical, Storage, unusedName, type Converter, type Provider, type View } from "./view.ts";
 
 /** What happened, in order: for `printLayout`. */
-export type Entry =
-  | { readonly kind: "made"; readonly tensor: string; readonly layout: Layout; readonly type: Type }
-  | { readonly kind: "converted"; readonly tensor: string; readonly from: string; readonly step: Step["kind"] | "expand"; readonly layout: Layout };
+export type Entry<T> =
+  | { readonly kind: "made"; readonly tensor: T; readonly layout: Layout; readonly type: Type }
+  | { readonly kind: "converted"; readonly tensor: T; readonly from: T; readonly step: Step["kind"] | "expand"; readonly layout: Layout };
 
 /** What a conversion costs: a reshape moves nothing. */
 const COST = { reshape: 1, transpose: 10 } as const;
 
 export class Book<T> {
-  readonly entries: Entry[] = [];
+  readonly entries: Entry<T>[] = [];
+  private created = 0;
+  private readonly watches: { readonly watermark: number; escapes: number }[] = [];
+
   constructor(private readonly target: Converter<T>) {}
+
+  /**
+   * From now on counts what is done to values that are there already: a conversion of such a value is made once and then found, so
+   * that doing the same again would go differently. Gives the number from which storages are new.
+   */
+  watch(): number {
+    this.watches.push({ watermark: this.created, escapes: 0 });
+    return this.created;
+  }
+
+  /** Ends the last `watch`: how often something was done to a value that was there before. */
+  unwatch(): number {
+    return this.watches.pop()!.escapes;
+  }
+
+  /** Says that something was done to a value that stays (without one: to what all share). */
+  touch(storage?: Storage<T>): void {
+    for (const w of this.watches) if (!storage || storage.serial < w.watermark) w.escapes++;
+  }
+
+  /** A storage with these tensors, like another one with others. */
+  likewise(storage: Storage<T>, tensorFor: (tensor: T) => T): Storage<T> {
+    const made = new Storage<T>(this.created++, storage.sizes);
+    for (const p of storage.placements) made.place(tensorFor(p.tensor), p.layout);
+    return made;
+  }
 
   /** A value that an operator wrote. An axis of its type that the layout lacks is one along which it is the same. */
   made(tensor: T, layout: Layout, type: Type): View<T> {
     const placed = new Set(layout.flat());
-    const storage = new Storage<T>(new Map(type.axes.filter((a) => placed.has(a.name)).map((a) => [a.name, a.size])));
+    const storage = new Storage<T>(this.created++, new Map(type.axes.filter((a) => placed.has(a.name)).map((a) => [a.name, a.size])));
     storage.place(tensor, layout);
-    this.entries.push({ kind: "made", tensor: this.target.nameOf(tensor), layout, type });
+    this.entries.push({ kind: "made", tensor: tensor, layout, type });
     return viewOf(storage, type);
   }
 
   /** A value whose tensors have any grouping of one memory order: nothing is made before it is read. */
   provided(type: Type, provider: Provider<T>): View<T> {
-    return viewOf(new Storage<T>(new Map(type.axes.map((a) => [a.name, a.size])), undefined, provider), type);
+    return viewOf(new Storage<T>(this.created++, new Map(type.axes.map((a) => [a.name, a.size])), undefined, provider), type);
   }
 
   /** The tensor that holds the value in this layout. Axes of size one may be missing, or stand anywhere. */
@@ -59,8 +88,11 @@ export class Book<T> {
     into.forEach((a, i) => sizes.set(names[i]!, a.size));
     const axes = new Map([...whole.axes].filter(([name]) => name !== axis));
     into.forEach((a, i) => axes.set(a.name, [names[i]!]));
-    const storage = known ?? new Storage<T>(sizes, { parent: whole.storage, axis: part, into: names });
-    whole.storage.splits.set(key, storage);
+    const storage = known ?? new Storage<T>(this.created++, sizes, { parent: whole.storage, axis: part, into: names });
+    if (!known) {
+      this.touch(whole.storage);
+      whole.storage.splits.set(key, storage);
+    }
     return { type, storage, axes, spread: whole.spread };
   }
 
@@ -99,6 +131,7 @@ export class Book<T> {
     const [first] = steps;
     const start = steps.length === 0 ? wanted : first?.kind === "reshape" ? first.to : stored;
     const tensor = provider.make(start);
+    this.touch(storage);
     storage.remember(tensor, start, sizeOf);
     return this.apply(storage, tensor, start, first?.kind === "reshape" ? steps.slice(1) : steps);
   }
@@ -130,14 +163,15 @@ export class Book<T> {
     let tensor = from;
     let lies = layout;
     for (const step of steps) {
-      const source = this.target.nameOf(tensor);
+      const source = tensor;
       tensor =
         step.kind === "reshape"
           ? this.target.reshape(tensor, dimensions(lies, storage.sizeOf), dimensions(step.to, storage.sizeOf))
           : this.target.transpose(tensor, step.permutation);
       lies = step.to;
+      this.touch(storage);
       storage.place(tensor, lies);
-      this.entries.push({ kind: "converted", tensor: this.target.nameOf(tensor), from: source, step: step.kind, layout: lies });
+      this.entries.push({ kind: "converted", tensor, from: source, step: step.kind, layout: lies });
     }
     return tensor;
   }
@@ -149,9 +183,10 @@ export class Book<T> {
     const thin = withoutSpread(view, apart);
     const source = this.readStorage(view.storage, thin);
     let tensor = this.target.expand(source, dimensions(thin, sizeOf), dimensions(apart, sizeOf));
-    this.entries.push({ kind: "converted", tensor: this.target.nameOf(tensor), from: this.target.nameOf(source), step: "expand", layout: apart });
+    this.entries.push({ kind: "converted", tensor, from: source, step: "expand", layout: apart });
     if (planConversion(apart, wanted, sizeOf).length > 0)
       tensor = this.target.reshape(tensor, dimensions(apart, sizeOf), dimensions(wanted, sizeOf));
+    this.touch(view.storage);
     view.storage.remember(tensor, wanted, sizeOf);
     return tensor;
   }

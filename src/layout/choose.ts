@@ -27,7 +27,7 @@ export function align<T>(book: Book<T>, views: readonly View<T>[], type: Type, r
   let best: { alignment: Alignment; cost: number } | undefined;
   const tried = new Set<string>();
   for (const candidate of candidates) {
-    const layout = trimmed(splitGroups(significant(candidate, sizeOf), mark));
+    const layout = trimmed(splitWhereNeeded(significant(candidate, sizeOf), mark));
     const key = showLayout(layout);
     if (tried.has(key)) continue;
     tried.add(key);
@@ -37,6 +37,23 @@ export function align<T>(book: Book<T>, views: readonly View<T>[], type: Type, r
     if (!best || cost < best.cost) best = { alignment: { layout, operands }, cost };
   }
   return best!.alignment;
+}
+
+/**
+ * Splits dimensions where the mark changes. The first piece of one that is split joins the dimension before it if that has its mark: there
+ * is a reshape anyway, and fewer dimensions are better.
+ */
+function splitWhereNeeded(layout: Layout, mark: (axis: string) => string): Layout {
+  const out: (readonly string[])[] = [];
+  for (const group of layout) {
+    const [first, ...others] = splitGroups([group], mark) as [readonly string[], ...Layout];
+    const before = out.at(-1);
+    const joins = others.length > 0 && before !== undefined && before.length > 0 && mark(before.at(-1)!) === mark(first[0]!);
+    if (joins) out[out.length - 1] = [...before, ...first];
+    else out.push(first);
+    out.push(...others);
+  }
+  return out;
 }
 
 /** How an operand with only these axes is read so that it broadcasts to the layout. */

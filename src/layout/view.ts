@@ -12,8 +12,6 @@ export interface Converter<T> {
   transpose(tensor: T, permutation: readonly number[]): T;
   /** Repeats along dimensions of size one. */
   expand(tensor: T, from: readonly Size[], to: readonly Size[]): T;
-  /** What a printed layout calls the tensor. */
-  nameOf(tensor: T): string;
 }
 
 /** A tensor that lies in any grouping of one memory order: a weight in a file, whose dimensions are only said. */
@@ -43,6 +41,8 @@ export class Storage<T> {
   readonly sizeOf: SizeOf;
 
   constructor(
+    /** Storages are numbered in the order in which they are made. */
+    readonly serial: number,
     readonly sizes: ReadonlyMap<string, Size>,
     readonly origin?: Origin<T>,
     readonly provider?: Provider<T>,

@@ -35,7 +35,7 @@ export function checkNames(program: Program, module: Module, reporter: Reporter)
   }
   if (module.syntax.bare) collectGlobals(module.syntax.bare, global);
   for (const { use, module: used } of module.uses) {
-    const needed = [...used.own.keys()].some((name) => global.has(name)) || used.checkpoints.length > 0;
+    const needed = [...used.own.keys()].some((name) => global.has(name)) || (used.checkpoints.length > 0 && !used.file.library);
     if (!needed) reporter.report("name/unused-use", { name: used.name }, use.span, { fixes: [{ title: "take it out", span: use.span, replacement: "" }] });
   }
 }
@@ -43,7 +43,7 @@ export function checkNames(program: Program, module: Module, reporter: Reporter)
 function collectGlobals(node: Node, into: Set<string>): void {
   if (node.kind === "Name") into.add((node as ast.Name).name);
   if (node.kind === "Checkpoint") into.add((node as ast.Checkpoint).model.name);
-  if (node.kind === "Class") into.add((node as { model: ast.Ident }).model.name);
+  if (node.kind === "Class") into.add((node as unknown as { model: ast.Ident }).model.name);
   forEachChild(node, (child) => collectGlobals(child, into));
 }
 
@@ -77,7 +77,12 @@ function checkModel(program: Program, module: Module, decl: ast.Model, reporter:
   if (decl.base) global.add(decl.base.name);
   if (decl.over) scope.declare(decl.over, "other");
   visitAll(decl.params.items, scope);
-  visitMeaning(decl.meaning, scope);
+  // The model that a preset names is looked up where it is elaborated.
+  if (decl.meaning.kind === "Body") visitMeaning(decl.meaning, scope);
+  else if (decl.meaning.value.kind === "Call") {
+    collectGlobals(decl.meaning.value.callee, global);
+    for (const arg of decl.meaning.value.args) look(arg.value, scope);
+  } else collectGlobals(decl.meaning.value, global);
   if (decl.grows) scope.use(decl.grows.name);
   finish(program, module, decl.name.name, scope, reporter, global, false);
 }

@@ -122,12 +122,15 @@ const stack: Primitive<"stack"> = {
   evaluate(run, inputs, { axis }) {
     const dtype = promote(inputs.map((t) => t.dtype));
     const rest = alignedAxes(inputs);
-    const parts = inputs.map((t) => ({ dtype, axes: [{ name: axis, size: 1 }, ...rest], data: arrange(run, convert(run, t, dtype), rest) }));
-    const together = joined<never>(run as never, parts as never, axis, (size) => [{ name: axis, size }, ...rest]);
-    const axes = [...rest, { name: axis, size: inputs.length }];
-    return [{ dtype, axes, data: arrange(run as never, together as never, axes) }];
+    const order = (size: number) => [...rest, { name: axis, size }];
+    return [joined(run, inputs.map((t) => sameEverywhere(run, convert(run, t, dtype), order(1))), axis, order)];
   },
 };
+
+/** The tensor along more axes. */
+function sameEverywhere<S>(run: Evaluation<S>, t: Tensor<S>, axes: Tensor<S>["axes"]): Tensor<S> {
+  return { dtype: t.dtype, axes, data: arrange(run, t, axes) };
+}
 
 const top_k: Primitive<"top_k"> = {
   name: "top_k",

@@ -1,7 +1,7 @@
 /** @file Builds small graphs by hand, emits them, runs them in ONNX Runtime and in the reference evaluator, and compares. */
 import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
-import { emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
+import { concreteStates, emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
 import type { TargetName } from "../../src/backends/onnx/targets.ts";
 import { evaluateGraph } from "../../src/backends/reference/evaluate.ts";
 import { float64 } from "../../src/backends/reference/float64.ts";
@@ -177,18 +177,19 @@ export async function agree({ graph, sizes, feeds = {}, targets = TARGETS, toler
   const random = new Random();
   const params = drawParams(graph);
   const inputs = new Map(graph.inputs.map((i) => [i.name, tensorOf(i.value.type, sizes, feeds[i.name] ?? draw(i.value.type, sizes, random, limit))]));
-  const states = new Map(graph.states.map((s) => [s.path, tensorOf(s.past.type, sizes, feeds[s.path] ?? draw(s.past.type, sizes, random))]));
+  const kept = concreteStates(graph);
+  const states = new Map(kept.map((s) => [s.path, tensorOf(s.past.type, sizes, feeds[s.path] ?? draw(s.past.type, sizes, random))]));
   const expected = evaluateGraph(graph, { inputs, param: (path) => params.get(path)!, states }, { arithmetic: float64 });
   const artifacts: OnnxArtifact[] = [];
   for (const target of targets) {
     const artifact = emit(graph, target);
     artifacts.push(artifact);
     const session = await sessionOf(artifact, params);
-    const fed = [...graph.inputs.map((i) => [i.outside ?? i.name, inputs.get(i.name)!] as const), ...graph.states.map((s) => [s.pastName, states.get(s.path)!] as const)];
+    const fed = [...graph.inputs.map((i) => [i.outside ?? i.name, inputs.get(i.name)!] as const), ...kept.map((s) => [s.pastName, states.get(s.path)!] as const)];
     const results = await session.run(Object.fromEntries(fed.map(([name, t]) => [name, toOrt(t)])));
     const wanted = [
       ...graph.outputs.map((o) => [o.outside ?? o.name, o.value.type, expected.outputs.get(o.name)!] as const),
-      ...graph.states.map((s) => [s.presentName, s.present.type, expected.states.get(s.path)!] as const),
+      ...kept.map((s) => [s.presentName, s.present.type, expected.states.get(s.path)!] as const),
     ];
     for (const [name, declared, tensor] of wanted) compare(`${target} ${name}`, results[name]!, declared, tensor, tolerance);
     await session.release();

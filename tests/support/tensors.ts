@@ -1,5 +1,5 @@
 /** @file Short ways to write tensors and types in tests. */
-import { float64 } from "../../src/backends/reference/float64.ts";
+import { float64 } from "../../src/ops/float64.ts";
 import { Size } from "../../src/ir/size.ts";
 import type { Axis, Dtype, Type } from "../../src/ir/type.ts";
 import type { AttrsOf, PrimitiveName } from "../../src/ops/attributes.ts";

@@ -37,7 +37,8 @@ describe("type rules", () => {
     expect(rule("add", [x, type("float", { hidden: 8 })], {})).toBe("float[batch, seq, hidden=8]");
     expect(rule("mul", [type("float", { hidden: 8 }), x], {})).toBe("float[hidden=8, batch, seq]");
     expect(rule("sub", [x, type("float", { hidden: 9 })], {})).toBe("axis-sizes hidden 8 9 (0, 1)");
-    expect(rule("where", [type("bool", { seq: "seq" }), type("int"), x], {})).toBe("float[seq, batch, hidden=8]");
+    expect(rule("where", [type("bool", { seq: "seq" }), type("int"), x], {})).toBe("float[batch, seq, hidden=8]");
+    expect(rule("where", [type("bool", { seq: 3 }), type("int"), x], {})).toBe("axis-sizes seq seq 3 (2, 0)");
   });
 
   it("promotes numbers, never bools", () => {
@@ -104,7 +105,7 @@ describe("type rules", () => {
     expect(rule("concat", [a, type("int", { right: "n", b: 2 })], { axes: ["left", "right"], into: "d" })).toBe("float[b=2, d=n + 3]");
     expect(rule("concat", [a, type("float", { right: 4 })], { axes: ["left", "right"], into: "d" })).toBe("axis-missing 1 b");
     expect(rule("concat", [a, a], { axes: ["left", "left"], into: "b" })).toBe("axis-twice b");
-    expect(rule("stack", [a, type("float", { left: 3 })], { axis: "pair" })).toBe("float[pair=2, b=2, left=3]");
+    expect(rule("stack", [a, type("float", { left: 3 })], { axis: "pair" })).toBe("float[b=2, left=3, pair=2]");
     expect(rule("top_k", [x], { axis: "hidden", into: axis("chosen", 2) })).toBe("float[batch, seq, chosen=2] int[batch, seq, chosen=2]");
     expect(rule("top_k", [x], { axis: "hidden", into: axis("chosen", 9) })).toBe("out-of-range hidden 0..9");
   });
@@ -138,7 +139,7 @@ describe("meanings", () => {
     expect(run("add", [table, row], {}).map(show)).toEqual(["float[r=2, d=3]: 2 4 6 5 7 9"]);
     expect(run("sub", [row, table], {}).map(show)).toEqual(["float[d=3, r=2]: 0 -3 0 -3 0 -3"]);
     expect(run("less_equal", [row, tensor("int", {}, [2])], {}).map(show)).toEqual(["bool[d=3]: 1 1 0"]);
-    expect(run("where", [tensor("bool", { r: 2 }, [1, 0]), tensor("int", {}, [9]), row], {}).map(show)).toEqual(["float[r=2, d=3]: 9 9 9 1 2 3"]);
+    expect(run("where", [tensor("bool", { r: 2 }, [1, 0]), tensor("int", {}, [9]), row], {}).map(show)).toEqual(["float[d=3, r=2]: 9 1 9 2 9 3"]);
   });
 
   it("integers round down, their remainder has the divisor's sign", () => {
@@ -202,7 +203,7 @@ describe("meanings", () => {
     const b = tensor("float", { e: 1, r: 2 }, [7, 8]);
     expect(run("concat", [table, b], { axes: ["d", "e"], into: "f" }).map(show)).toEqual(["float[r=2, f=4]: 1 2 3 7 4 5 6 8"]);
     expect(run("concat", [tensor("float", { r: 2, d: 0 }, []), table], { axes: ["d", "d"], into: "d" }).map(show)).toEqual(["float[r=2, d=3]: 1 2 3 4 5 6"]);
-    expect(run("stack", [row, tensor("float", {}, [0])], { axis: "s" }).map(show)).toEqual(["float[s=2, d=3]: 1 2 3 0 0 0"]);
+    expect(run("stack", [row, tensor("float", {}, [0])], { axis: "s" }).map(show)).toEqual(["float[d=3, s=2]: 1 0 2 0 3 0"]);
     expect(run("top_k", [tensor("float", { n: 4 }, [1, 3, 3, 2])], { axis: "n", into: axis("k", 3) }).map(show)).toEqual(["float[k=3]: 3 3 2", "int[k=3]: 1 2 3"]);
   });
 

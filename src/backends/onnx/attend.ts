@@ -9,7 +9,7 @@ import { isOne, type Layout } from "../../layout/layout.ts";
 import { hasParts, operandOf, settingOf, type Call, type Kernel } from "./call.ts";
 import { product } from "./dot.ts";
 import type { Emitter, Placed } from "./emitter.ts";
-import { LOWEST, reduceTruth } from "./numbers.ts";
+import { LOWEST, reduce } from "./numbers.ts";
 
 const FLOAT = "float";
 
@@ -84,8 +84,8 @@ function without(layout: Layout, axis: string): Layout {
 function withoutBlindRows(e: Emitter, result: Placed, mask: Placed, keys: string): Placed {
   const sees = e.once(mask, "sees", () => {
     const axes = mask.type.axes.filter((a) => a.name !== keys);
-    const any = mask.axes.has(keys) ? reduceTruth(e, "ReduceMax", mask, [keys], { dtype: "bool", axes }) : mask;
-    return e.as(any, FLOAT);
+    const open = e.as(mask, FLOAT);
+    return mask.axes.has(keys) ? reduce(e, "ReduceMax", open, [keys], { dtype: FLOAT, axes }) : open;
   });
   const order = result.type.axes.filter((a) => !isOne(a.size)).map((a) => a.name);
   const flagged = order.filter((a) => sees.type.axes.some((b) => b.name === a));

@@ -35,13 +35,16 @@ export const emitKeep: Emit<"keep"> = (_, node, scope) => {
 
 export const emitOnce: Emit<"once"> = (_, node, scope) => [scope.get(node.inputs[0]!)];
 
-/** A layout where the axis comes first in its dimension and what stands behind it there is of known size, and that dimension. */
+/**
+ * A layout where the axis comes first in its dimension, so that stretches of it are stretches of that dimension; `inner` is the size of
+ * what stands behind it there. Where that is not known, the axis is a dimension of its own.
+ */
 function leading(e: Emitter, x: Placed, axis: string): { layout: Layout; at: number; inner: number } {
   const sizeOf = sizeIn(x);
-  const lies = e.book.layoutOf(x);
-  const at = lies.findIndex((g) => g[0] === axis);
-  const inner = at < 0 ? undefined : product(lies[at]!.slice(1), sizeOf).known;
-  if (inner !== undefined) return { layout: lies, at, inner };
+  const cut = e.book.layoutOf(x).flatMap((g) => (g.indexOf(axis) > 0 ? [g.slice(0, g.indexOf(axis)), g.slice(g.indexOf(axis))] : [g]));
+  const at = cut.findIndex((g) => g[0] === axis);
+  const inner = at < 0 ? undefined : product(cut[at]!.slice(1), sizeOf).known;
+  if (inner !== undefined) return { layout: cut, at, inner };
   const layout = isolated(e.book, x, [axis]);
   return { layout, at: layout.findIndex((g) => g[0] === axis), inner: 1 };
 }

@@ -12,7 +12,6 @@ export function onnxConverter(writer: Writer, sizes: Sizes): Converter<Tensor> {
     },
     transpose: (tensor, permutation) => writer.add("Transpose", [tensor], { perm: permutation }),
     expand: (tensor, from, to) => writer.add("Expand", [tensor, sizes.shape(to.map((s, i) => (s.equals(from[i]!) ? 1 : s)))]),
-    nameOf: (tensor) => tensor.name,
   };
 }
 

@@ -97,13 +97,22 @@ function gemm(e: Emitter, a: Tensor, b: Tensor, transA: boolean, transB: boolean
 
 function batchedProduct(e: Emitter, left: Placed, right: Placed, roles: Roles, type: Type, { scale }: Extras): Placed {
   const batch = inMemoryOrder(e.book, right, roles.batch);
-  const rows = inMemoryOrder(e.book, left, roles.rows);
+  const rows = rowsBehind(inMemoryOrder(e.book, left, [...roles.batch, ...roles.rows]), roles.batch);
   const columns = inMemoryOrder(e.book, right, roles.columns);
   const over = inMemoryOrder(e.book, right, roles.over);
   const outer = batch.map((x) => [x]);
   const a = scaled(e, e.book.read(left, [...outer, rows, over]), scale);
   const b = e.book.read(right, [...outer, over, columns]);
   return e.book.made(e.writer.add("MatMul", [a, b], {}, a.elem, labelled(e, right, "MatMul")), [...outer, rows, columns], type);
+}
+
+/**
+ * Rows in an order that moves as little as possible: those that lie behind all batch axes, then those that have to move there. Of queries
+ * [batch, seq, kv_heads, groups, head_dim] the places go behind the heads, groups stay with theirs.
+ */
+function rowsBehind(order: readonly string[], batch: readonly string[]): readonly string[] {
+  const last = Math.max(...order.map((x, i) => (batch.includes(x) ? i : -1)));
+  return [...order.slice(last + 1), ...order.slice(0, last + 1).filter((x) => !batch.includes(x))];
 }
 
 /** Right before the product, where runtimes make it part of it. */

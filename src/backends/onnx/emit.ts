@@ -1,13 +1,15 @@
 /** @file The ONNX backend: a verified graph to the bytes of a model, and what the host has to put beside it. */
 import type { Graph, State, VerifiedGraph } from "../../ir/graph.ts";
+import { concretePath } from "../../ir/paths.ts";
 import type { Entry } from "../../layout/book.ts";
+import { printLayout } from "../../layout/print.ts";
 import type { PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
 import { Emitter } from "./emitter.ts";
 import { kernels } from "./kernels.ts";
 import { serialize } from "./serialize.ts";
 import { table } from "./table.ts";
 import { targets, type TargetName } from "./targets.ts";
-import { Elem, type OnnxPort } from "./writer.ts";
+import { Elem, type OnnxPort, type Tensor } from "./writer.ts";
 
 export interface OnnxOptions {
   readonly target: TargetName;
@@ -26,8 +28,8 @@ export interface OnnxArtifact {
   readonly signature: Signature;
   /** How many nodes there are of each ONNX operator. */
   readonly nodeCounts: Readonly<Record<string, number>>;
-  /** Which tensors hold each value and what was converted: `printLayout` prints it. */
-  readonly layout: readonly Entry[];
+  /** Which tensors hold each value and what was converted: `printOnnxLayout` prints it. */
+  readonly layout: readonly Entry<Tensor>[];
 }
 
 export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifact {
@@ -38,7 +40,7 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
   const { writer } = e;
   const scope = e.scopeOf(graph, []);
   const outputs = graph.outputs.map((o) => ({ name: o.outside ?? o.name, value: o.value }));
-  const states = statesOf(graph, []);
+  const states = concreteStates(graph);
   writer.reserve([...outputs.map((o) => o.name), ...states.map((s) => s.presentName)]);
   for (const input of graph.inputs) e.declare(input.outside ?? input.name, input.value.type);
   for (const s of states) e.declare(s.pastName, s.past.type);
@@ -56,12 +58,16 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
   };
 }
 
-/** All states with concrete names, in the order in which iterations run. */
-function statesOf(graph: Graph, indices: readonly number[]): readonly State[] {
-  const concrete = (name: string): string => name.replaceAll(/\{(\d+)\}/g, (_, depth: string) => String(indices[Number(depth)]));
-  const own = graph.states.map((s) => ({ ...s, pastName: concrete(s.pastName), presentName: concrete(s.presentName) }));
+/** All states with concrete paths and names, in the order in which iterations run. */
+export function concreteStates(graph: Graph, indices: readonly number[] = []): readonly State[] {
+  const own = graph.states.map((s) => ({
+    ...s,
+    path: concretePath(s.path, indices),
+    pastName: concretePath(s.pastName, indices),
+    presentName: concretePath(s.presentName, indices),
+  }));
   const inner = graph.nodes.flatMap((node) =>
-    node.op === "repeat" ? node.attrs.schedule.flatMap((kind, i) => statesOf(node.bodies[kind]!, [...indices, i])) : [],
+    node.op === "repeat" ? node.attrs.schedule.flatMap((kind, i) => concreteStates(node.bodies[kind]!, [...indices, i])) : [],
   );
   return [...own, ...inner];
 }
@@ -74,4 +80,9 @@ function countNodes(ops: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const op of [...ops].sort()) counts[op] = (counts[op] ?? 0) + 1;
   return counts;
+}
+
+/** The layout of an artifact as text. */
+export function printOnnxLayout(artifact: OnnxArtifact): string {
+  return printLayout(artifact.layout, (tensor) => tensor.name);
 }

@@ -2,7 +2,8 @@
  * @file Walks a graph and emits its nodes, repeats unrolled. What each operator becomes is in `table.ts` and `kernels.ts`; how values lie
  * in memory is the layout book's business.
  */
-import type { Graph, Node, NodeOf, State, Value } from "../../ir/graph.ts";
+import type { Graph, Node, NodeOf, Param, State, Value } from "../../ir/graph.ts";
+import { concretePath } from "../../ir/paths.ts";
 import { Size } from "../../ir/size.ts";
 import type { Dtype, Type } from "../../ir/type.ts";
 import type { PrimitiveName } from "../../ops/attributes.ts";
@@ -49,7 +50,7 @@ export class Scope {
 
   /** A path or name with this scope's indices in the places of `{0}`, `{1}`, ... */
   concrete(path: string): string {
-    return path.replaceAll(/\{(\d+)\}/g, (_, depth: string) => String(this.indices[Number(depth)]));
+    return concretePath(path, this.indices);
   }
 }
 
@@ -86,6 +87,18 @@ export function elemOf(type: Type): Elem {
   return ELEM_OF[type.dtype];
 }
 
+/** A parameter or a state (its present) of one iteration. */
+export interface MetParam {
+  readonly param: Param;
+  readonly indices: readonly number[];
+  readonly placed: Placed;
+}
+export interface MetState {
+  readonly state: State;
+  readonly indices: readonly number[];
+  readonly placed: Placed;
+}
+
 /** Emits a node and gives its results. */
 export type Emit<K extends PrimitiveName> = (e: Emitter, node: NodeOf<K>, scope: Scope) => readonly Placed[];
 
@@ -100,9 +113,10 @@ export class Emitter {
   readonly sizes = new Sizes(this.writer);
   readonly book: Book<Tensor> = new Book(onnxConverter(this.writer, this.sizes));
   readonly weights: WeightBook;
+  /** Parameters and states in the order in which they were met. */
+  readonly met: { readonly params: MetParam[]; readonly states: MetState[] } = { params: [], states: [] };
   /** Values that are made once for the whole model, by what they are. */
-  readonly shared = new Map<string, Placed>();
-  private readonly numbers = new Map<object, number>();
+  private readonly shared = new Map<string, Placed>();
   private readonly constants = new Map<object, number>();
   private readonly ports = new Map<string, Tensor>();
   /** Names of sizes at the boundary. */
@@ -123,13 +137,6 @@ export class Emitter {
   /** Where an axis comes among others when nothing else decides: as the model's inputs have them. */
   readonly rank = (axis: string): number => this.ranks.get(axis) ?? Number.MAX_SAFE_INTEGER;
 
-  /** Tells things apart, in the order in which they were first asked about. */
-  private numberOf(thing: object): number {
-    const known = this.numbers.get(thing) ?? this.numbers.size;
-    this.numbers.set(thing, known);
-    return known;
-  }
-
   setRanks(graph: Graph): void {
     for (const input of graph.inputs)
       for (const a of input.value.type.axes) if (!this.ranks.has(a.name)) this.ranks.set(a.name, this.ranks.size);
@@ -144,10 +151,25 @@ export class Emitter {
   /** Parameters, states, nodes. The graph's inputs are bound already. */
   run(scope: Scope): void {
     const { graph } = scope;
-    for (const p of graph.params) scope.bind(p.value, this.weights.param(scope.concrete(p.path), p.value.type));
+    for (const param of graph.params) {
+      const placed = this.weights.param(scope.concrete(param.path), param.value.type);
+      scope.bind(param.value, placed);
+      this.met.params.push({ param, indices: scope.indices, placed });
+    }
     for (const s of graph.states) scope.bind(s.past, this.boundary(scope.concrete(s.pastName), s.past.type));
     for (const node of graph.nodes) if (!scope.done.has(node)) this.node(node, scope);
-    for (const s of graph.states) this.presents.set(scope.concrete(s.presentName), scope.get(s.present));
+    for (const state of graph.states) this.present({ state, indices: scope.indices, placed: scope.get(state.present) });
+  }
+
+  /** What a state is handed on as. */
+  present(met: MetState): void {
+    this.met.states.push(met);
+    this.presents.set(concretePath(met.state.presentName, met.indices), met.placed);
+  }
+
+  /** The tensor of an input of the artifact. */
+  portOf(name: string): Tensor {
+    return this.ports.get(name)!;
   }
 
   /** A body with these operands; gives its outputs. */
@@ -184,7 +206,7 @@ export class Emitter {
 
   /** An input that was declared, as a value. Truth values are int64 outside, and anything but zero is true. */
   boundary(name: string, type: Type): Placed {
-    const tensor = this.ports.get(name)!;
+    const tensor = this.portOf(name);
     const inner = type.dtype === "bool" ? this.writer.add("Cast", [tensor], { to: Elem.bool }, Elem.bool) : tensor;
     return this.book.made(inner, separate(type.axes.map((a) => a.name)), type);
   }
@@ -244,14 +266,26 @@ export class Emitter {
     const known = this.shared.get(key);
     if (known) return known;
     const made = make();
-    if (!this.writer.isApart) this.shared.set(key, made);
+    if (this.writer.isApart) return made;
+    this.book.touch(x.storage);
+    this.shared.set(key, made);
+    return made;
+  }
+
+  /** A value that depends on nothing and is made once. */
+  sharedAs(key: string, make: () => Placed): Placed {
+    const known = this.shared.get(key);
+    if (known) return known;
+    const made = make();
+    this.book.touch();
+    this.shared.set(key, made);
     return made;
   }
 
   /** Views of the same storage with the same axes are the same value. */
   identity(x: Placed): string {
     const axes = [...x.axes].map(([name, parts]) => `${name}=${parts.join("*")}`);
-    return `${this.numberOf(x.storage)} ${axes.join(" ")}`;
+    return `${x.storage.serial} ${axes.join(" ")}`;
   }
 }
 

@@ -1,6 +1,7 @@
 /** @file Elementwise operators, constants and operators over axes. */
 import type { NodeOf, Value } from "../../ir/graph.ts";
-import type { Type } from "../../ir/type.ts";
+import type { Size } from "../../ir/size.ts";
+import type { Axis, Type } from "../../ir/type.ts";
 import { isolated } from "../../layout/choose.ts";
 import { isOne } from "../../layout/layout.ts";
 import { isPhysical, sizeIn } from "../../layout/view.ts";
@@ -43,18 +44,18 @@ export const emitConstant: Emit<"constant"> = (e, node) => [e.constant(node.attr
 
 export const emitPosition: Emit<"position"> = (e, node) => {
   const { axis, start } = node.attrs;
-  const key = `position ${axis.size.toString()} from ${start.toString()}`;
-  const known = e.shared.get(`${key} on ${axis.name}`);
-  if (known) return [known];
+  const key = `position on ${axis.name}=${axis.size.toString()} from ${start.toString()}`;
+  return [e.sharedAs(key, () => positions(e, axis, start, typeOf(node)))];
+};
+
+function positions(e: Emitter, axis: Axis, start: Size, type: Type): Placed {
   const [from, count] = [start.known, axis.size.known];
   const tensor =
     from !== undefined && count !== undefined && count <= 4096
       ? e.writer.ints(Array.from({ length: count }, (_, i) => from + i))
       : e.writer.before("Range", [e.sizes.scalar(start), e.sizes.scalar(start.plus(axis.size)), e.writer.ints([1], [])]);
-  const placed = e.book.made(tensor, [[axis.name]], typeOf(node));
-  e.shared.set(`${key} on ${axis.name}`, placed);
-  return [placed];
-};
+  return e.book.made(tensor, [[axis.name]], type);
+}
 
 export const emitSize: Emit<"size"> = (e, node) => [e.book.made(e.sizes.scalar(node.attrs.of), [], typeOf(node))];
 

@@ -1,11 +1,11 @@
 /** @file Encodes a written graph as an ONNX model, through onnx-proto's generated classes. */
-import { onnx } from "onnx-proto";
+import proto, { type onnx } from "onnx-proto";
 import type { Producer } from "../backend.ts";
 import type { Target } from "./targets.ts";
 import { MICROSOFT, type Attribute, type Initializer, type OnnxNode, type OnnxPort, type Subgraph, type Writer } from "./writer.ts";
 
-const { AttributeType } = onnx.AttributeProto;
-const EXTERNAL = onnx.TensorProto.DataLocation.EXTERNAL;
+const { AttributeType } = proto.onnx.AttributeProto;
+const EXTERNAL = proto.onnx.TensorProto.DataLocation.EXTERNAL;
 
 export function serialize(writer: Writer, name: string, target: Target, producer: Producer): Uint8Array {
   const { nodes } = writer;
@@ -17,7 +17,7 @@ export function serialize(writer: Writer, name: string, target: Target, producer
     opsetImport: [{ domain: "", version: target.opset }, ...(usesMicrosoft ? [{ domain: MICROSOFT, version: 1 }] : [])],
     graph: { ...graphOf({ name, nodes, inputs: writer.inputs, outputs: writer.outputs }), initializer: writer.initializers.map(tensorOf) },
   };
-  return onnx.ModelProto.encode(model).finish();
+  return proto.onnx.ModelProto.encode(model).finish();
 }
 
 function graphOf(graph: Subgraph): onnx.IGraphProto {

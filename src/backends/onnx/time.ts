@@ -5,6 +5,7 @@ import { isolated } from "../../layout/choose.ts";
 import { separate } from "../../layout/layout.ts";
 import { spreadOver } from "../../layout/view.ts";
 import { elemOf, type Emit, type Emitter, type Placed, type Scope } from "./emitter.ts";
+import { Stamps } from "./stamp.ts";
 import type { OnnxPort, Subgraph, Tensor } from "./writer.ts";
 
 export const emitRepeat: Emit<"repeat"> = (e, node, scope) => {
@@ -12,10 +13,13 @@ export const emitRepeat: Emit<"repeat"> = (e, node, scope) => {
   const operands = node.inputs.map((v) => scope.get(v));
   const captured = operands.slice(carried);
   const outer = e.writer.scope;
+  const stamps = new Stamps(e, scope.indices.length);
   let handed: readonly Placed[] = operands.slice(0, carried);
   schedule.forEach((kind, i) => {
     e.writer.scope = `${outer}${label}.${i}/`;
-    handed = e.body(node.bodies[kind]!, [...handed, ...captured], [...scope.indices, i]);
+    const indices = [...scope.indices, i];
+    const body = node.bodies[kind]!;
+    handed = stamps.reuse(body, handed, indices) ?? stamps.record(body, handed, () => e.body(body, [...handed, ...captured], indices));
   });
   e.writer.scope = outer;
   return handed;

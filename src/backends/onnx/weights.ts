@@ -26,6 +26,8 @@ export interface Weight {
   readonly elem: Elem;
   /** The initializer with these dimensions, in the dtype of the file. */
   raw(layout: Layout): Tensor;
+  /** The initializers that have been asked for. */
+  readonly made: readonly { readonly layout: Layout; readonly tensor: Tensor }[];
 }
 
 export class WeightBook {
@@ -61,20 +63,31 @@ export class WeightBook {
     return this.weights.get(view.storage);
   }
 
-  private weight(path: string, type: Type): Weight {
+  /** Says whether two parameters are read in the same way. */
+  kindOf(path: string, type: Type): string {
+    const { elem, order } = this.weight(path, type);
+    return `${elem} ${order.join(" ")}`;
+  }
+
+  /** The parameter as initializers only. */
+  weight(path: string, type: Type): Weight {
     const source = this.sources(path);
     const readable = readableDtype(source);
     const order = (readable && source.kind === "stored" ? source.order : type.axes).map((a) => a.name);
     const sizeOf = (axis: string) => type.axes.find((a) => a.name === axis)!.size;
     const elem = readable ?? Elem.float;
+    const made: { layout: Layout; tensor: Tensor }[] = [];
     return {
       path,
       order,
       elem,
+      made,
       raw: (layout) => {
         const dims = dimensions(layout, sizeOf).map((s) => s.known!);
         const data = readable && source.kind === "stored" ? this.link(source) : this.plan(path, type);
-        return this.writer.linkedTo(path, elem, dims, data);
+        const tensor = this.writer.linkedTo(path, elem, dims, data);
+        made.push({ layout, tensor });
+        return tensor;
       },
     };
   }

@@ -102,6 +102,23 @@ export class Writer {
     return node.outputs;
   }
 
+  /** How many nodes there are, to find those that come after. */
+  get mark(): number {
+    return this.main.length;
+  }
+
+  since(mark: number): readonly OnnxNode[] {
+    return this.main.slice(mark);
+  }
+
+  /** Appends a node like another one, with other operands. */
+  copy(node: OnnxNode, name: string, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] {
+    const own = this.unique(name);
+    const outputs = node.outputs.map((t, i) => ({ name: this.unique(`${own}:${i}`), elem: t.elem }));
+    this.main.push({ ...node, name: own, inputs, outputs });
+    return outputs;
+  }
+
   /** Appends a node to the prelude. */
   before(op: string, inputs: readonly Tensor[], attributes: Attributes = {}, elem: Elem = inputs[0]!.elem): Tensor {
     const { scope } = this;
@@ -137,7 +154,7 @@ export class Writer {
     domain: string,
   ): OnnxNode {
     const name = this.unique(label.includes("/") ? label : `${this.scope}${label}`);
-    const outputs = elems.map((elem, i) => ({ name: i === 0 ? this.unique(`${name}:0`) : this.unique(`${name}:${i}`), elem }));
+    const outputs = elems.map((elem, i) => ({ name: this.unique(`${name}:${i}`), elem }));
     return { name, op, domain, inputs, outputs, attributes };
   }
 

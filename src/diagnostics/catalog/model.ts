@@ -48,7 +48,7 @@ export const modelCodes = {
     message: (p) => `${p.name} has no output`,
     why: "A block or model gives what stands behind `output`.",
     mend: "End it with `output ...`.",
-    wrong: `${plain}  let y = x\n}`,
+    wrong: `${plain}}`,
     right: `${plain}  output y = x\n}`,
   }),
   "model/input-type": entry<{ name: string }>({

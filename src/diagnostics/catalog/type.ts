@@ -152,7 +152,7 @@ export const typeCodes = {
     message: () => "`|` between values has a meaning only in checkpoint maps",
     why: 'There `"a" | "b"` is the first of the two that is stored.',
     mend: "Write `or` between bools.",
-    wrong: `${plain}  output y = where(x > 1 | x < 0, x, 0)\n}`,
+    wrong: `${plain}  output y = where((x > 1) | (x < 0), x, 0)\n}`,
     right: `${plain}  output y = where(x > 1 or x < 0, x, 0)\n}`,
   }),
   "type/model-as-value": entry<{ name: string }>({

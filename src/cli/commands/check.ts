@@ -1,0 +1,50 @@
+/** @file `tfm check`: everything that is wrong with some sources, and what their models take, give and weigh. */
+import picocolors from "picocolors";
+import { checkAll, type Elaborated } from "../../compile.ts";
+import { hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { Exit, type ExitCode } from "../exit.ts";
+import type { Io } from "../io.ts";
+import { parametersOf, totalElements } from "../measure.ts";
+import { say, sayJson, usage, type JsonOption } from "../report.ts";
+import { inputsOf, outputsOf, signatureRows } from "../signature.ts";
+import { resolveSource, type SourceOptions } from "../source.ts";
+import { grouped, table } from "../text.ts";
+
+interface Checked {
+  readonly source: string;
+  readonly models: readonly Elaborated[];
+}
+
+export async function check(io: Io, sources: readonly string[], options: SourceOptions & JsonOption): Promise<ExitCode> {
+  const diagnostics: Diagnostic[] = [];
+  const checked: Checked[] = [];
+  for (const path of sources.length === 0 ? [undefined] : sources) {
+    const resolved = resolveSource(path, options);
+    if ("usage" in resolved) return usage(io, resolved.usage);
+    if ("diagnostics" in resolved) {
+      diagnostics.push(...resolved.diagnostics);
+      continue;
+    }
+    const result = checkAll(resolved.source.request);
+    diagnostics.push(...result.diagnostics);
+    checked.push({ source: resolved.source.name, models: result.value ?? [] });
+  }
+  if (options.json) sayJson(io, diagnostics, { sources: checked.map((c) => ({ source: c.source, models: c.models.map(asJson) })) });
+  else {
+    say(io, diagnostics);
+    io.out(checked.flatMap((c) => c.models.map((m) => asText(m, io))).join("\n"));
+  }
+  return hasErrors(diagnostics) ? Exit.wrong : Exit.ok;
+}
+
+function asText(model: Elaborated, io: Io): string {
+  const c = picocolors.createColors(io.color.out);
+  const doc = model.doc === "" ? "" : `  ${model.doc.split("\n")[0]}`;
+  const rows = [...signatureRows(model), ["parameters", grouped(totalElements(parametersOf(model.graph)))]];
+  return `${c.bold(model.model)}${c.dim(doc)}\n${table(rows, "  ")}`;
+}
+
+function asJson(model: Elaborated): object {
+  const { model: name, doc, settings } = model;
+  return { model: name, doc, settings: Object.fromEntries(settings.map((s) => [s.name, s.text])), inputs: inputsOf(model), outputs: outputsOf(model), parameters: totalElements(parametersOf(model.graph)) };
+}

@@ -1,0 +1,80 @@
+/** @file What a model costs, counted on its graph: parameters, operations per token, bytes kept per token. */
+import type { Graph } from "../ir/graph.ts";
+import { concreteParams, elements } from "../ir/params.ts";
+import { Size } from "../ir/size.ts";
+
+export interface Weighed {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+}
+
+/** Every parameter once, tied ones included once. */
+export function parametersOf(graph: Graph): readonly Weighed[] {
+  return [...concreteParams(graph)].map(({ path, param }) => ({
+    path,
+    shape: param.value.type.axes.map((a) => a.size.known ?? Number.NaN),
+    elements: elements(param),
+  }));
+}
+
+export function totalElements(parameters: readonly Weighed[]): number {
+  return parameters.reduce((n, p) => n + p.elements, 0);
+}
+
+/**
+ * Multiplications and additions of all products of a whole forward pass, two for each pair of factors, as a function of the
+ * open sizes. Elementwise work is not counted: it is a few parts in a thousand.
+ */
+export function operations(graph: Graph): Size {
+  let all = Size.ZERO;
+  for (const node of graph.nodes) {
+    if (node.op === "dot") {
+      const [a] = node.inputs;
+      const summed = a!.type.axes.filter((x) => node.attrs.over.includes(x.name));
+      const pairs = [...node.outputs[0]!.type.axes, ...summed].reduce((n, x) => n.times(x.size), Size.ONE);
+      all = all.plus(pairs.times(Size.of(2)));
+    } else if (node.op === "repeat") {
+      for (const kind of node.attrs.schedule) all = all.plus(operations(node.bodies[kind]!));
+    } else for (const body of node.bodies) all = all.plus(operations(body));
+  }
+  return all;
+}
+
+export interface PerToken {
+  /** Whatever the length. */
+  readonly fixed: number;
+  /** For each token of the whole sequence, by attention. */
+  readonly perContextToken: number;
+}
+
+/** Operations for one token of one row: the rest of the sizes are those of a row (one), the axis `along` its length. */
+export function operationsPerToken(graph: Graph, along: string | undefined): PerToken {
+  const total = operations(graph);
+  let fixed = 0;
+  let perContextToken = 0;
+  for (const { coefficient, symbols } of total.summands) {
+    const times = symbols.filter((s) => s === along).length;
+    if (times >= 2) perContextToken += coefficient;
+    else fixed += coefficient;
+  }
+  return { fixed, perContextToken };
+}
+
+/** The axis along which the inputs of the graph have their places: what it grows along, else the last open one of its first input. */
+export function tokenAxis(graph: Graph): string | undefined {
+  if (graph.grows !== undefined) return graph.grows;
+  return graph.inputs[0]?.value.type.axes.findLast((a) => a.size.symbol !== undefined)?.size.symbol;
+}
+
+/** Elements of floats kept for one token of one row, of a graph in its cached form. */
+export function keptPerToken(graph: Graph): number {
+  let all = 0;
+  const own = graph.states.filter((s) => s.past.type.dtype === "float");
+  for (const { past } of own) {
+    const size = past.type.axes.reduce((n, a) => n.times(a.size), Size.ONE);
+    for (const { coefficient, symbols } of size.summands) if (symbols.length > 0) all += coefficient;
+  }
+  for (const node of graph.nodes) if (node.op === "repeat") for (const kind of node.attrs.schedule) all += keptPerToken(node.bodies[kind]!);
+  return all;
+}

@@ -1,0 +1,89 @@
+/**
+ * @file The commands and their options. A command's code is loaded when it is called, so that `--help` and `--version` load
+ * nothing but this.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { reportBug } from "./bug.ts";
+import { Exit, type ExitCode } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { version } from "./version.ts";
+
+/** Runs one command line (without the program's name) and gives its exit status. */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  let status: ExitCode = Exit.ok;
+  const program = commands(io, (code) => (status = code));
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
+    reportBug(io, error, argv);
+    return Exit.bug;
+  }
+}
+
+const SOURCE = "a .tfm file, or a checkpoint folder (has config.json)";
+export const TARGETS = ["onnx", "onnx-17"] as const;
+export const STAGES = ["ast", "types", "graph", "optimized", "layout", "onnx"] as const;
+
+function commands(io: Io, end: (code: ExitCode) => void): Command {
+  const program = new Command("tfm")
+    .description("Compiles .tfm, a concise language for transformer architectures, to models that run.")
+    .version(version(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .showHelpAfterError("(add --help for what there is)")
+    .exitOverride();
+
+  const command = (name: string, description: string): Command =>
+    program.command(name).description(description).option("--json", "print the result as JSON");
+
+  withSource(command("compile [source]", `compile a model to a folder that ONNX Runtime opens; SOURCE is ${SOURCE}`))
+    .option("-o, --out <folder>", "where to put the compiled model")
+    .option("-w, --weights <path>", "a checkpoint folder, a .safetensors file or its index; without it weights are drawn")
+    .addOption(new Option("-t, --target <name>", "what to compile for").choices(TARGETS).default("onnx"))
+    .option("--seed <n>", "seed of drawn weights", whole, 0)
+    .option("--cache", "with past and present (default where the model generates)")
+    .option("--no-cache", "whole sequences only")
+    .option("--no-optimize", "leave every rewrite out")
+    .addOption(new Option("--emit <stage>", "print a stage instead of writing a model").choices(STAGES))
+    .action(async (source, options) => end(await (await import("./commands/compile.ts")).compile(io, source, options)));
+
+  withSource(command("check [sources...]", `say all that is wrong, and what each model takes, gives and weighs; SOURCE is ${SOURCE}`))
+    .action(async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)));
+
+  command("run <folder>", "run a compiled model")
+    .option("-i, --input <name=value>", "an input: JSON, @file.json, @file.npy, @file.safetensors:tensor or random:SEED; repeatable", collect, [])
+    .option("-o, --out <file>", "write all outputs to this .safetensors file")
+    .action(async (folder, options) => end(await (await import("./commands/run.ts")).run(io, folder, options)));
+
+  withSource(command("info [source]", `settings, parameters, FLOPs and memory of a model; SOURCE is ${SOURCE}`))
+    .action(async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)));
+
+  command("explain [code]", "explain a diagnostic, or list all")
+    .action(async (code, options) => end(await (await import("./commands/explain.ts")).explain(io, code, options)));
+
+  command("ops [name]", "the operators: what they mean, their types, which targets have a kernel")
+    .action(async (name, options) => end(await (await import("./commands/ops.ts")).ops(io, name, options)));
+
+  return program;
+}
+
+/** The options of every command that reads a model. */
+function withSource(command: Command): Command {
+  return command
+    .option("-e, --expression <text>", "a program on the command line, a bare stack of blocks included")
+    .option("-m, --model <name>", "which model, where there are several; alone: one of the standard library")
+    .option("-s, --set <name=value>", "override a setting; repeatable", collect, [])
+    .option("--use <file>", "a module to read beside the standard library; repeatable", collect, []);
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function whole(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(n)) throw new InvalidArgumentError("It takes a whole number of zero or more.");
+  return n;
+}

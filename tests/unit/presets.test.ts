@@ -1,0 +1,33 @@
+/** Presets at the published sizes have the published parameter counts, exact to the last one. */
+import { expect, test } from "vitest";
+import { concreteParams, elements } from "../../src/ir/params.ts";
+import { elaborateText } from "../support/programs.ts";
+
+/**
+ * Of Llama 2 and later, of Mistral and of BERT: what the published checkpoints hold, tensor by tensor. Of Llama 1 the papers
+ * round (6.7B, 13.0B, 32.5B, 65.2B); these are the sums over its checkpoints' shapes.
+ */
+const PUBLISHED: Readonly<Record<string, number>> = {
+  bert_base: 109_482_240,
+  bert_large: 335_141_888,
+  llama_1_7b: 6_738_415_616,
+  llama_1_13b: 13_015_864_320,
+  llama_1_33b: 32_528_943_616,
+  llama_1_65b: 65_285_660_672,
+  llama_2_7b: 6_738_415_616,
+  llama_2_13b: 13_015_864_320,
+  llama_2_70b: 68_976_648_192,
+  llama_3_8b: 8_030_261_248,
+  llama_3_70b: 70_553_706_496,
+  llama_3_1_8b: 8_030_261_248,
+  llama_3_1_70b: 70_553_706_496,
+  llama_3_1_405b: 405_853_388_800,
+  mistral_7b: 7_241_732_096,
+};
+
+test.each(Object.entries(PUBLISHED))("%s has %d parameters", (name, count) => {
+  const { value, diagnostics } = elaborateText(undefined, { model: name });
+  expect(diagnostics.map((d) => d.message)).toEqual([]);
+  const total = [...concreteParams(value!.graph)].reduce((n, p) => n + elements(p.param), 0);
+  expect(total).toBe(count);
+});
