@@ -22,7 +22,10 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-const SOURCE = "a .tfm file, or a checkpoint folder (has config.json)";
+const ABOUT_SOURCE = `
+SOURCE is a .tfm file, a checkpoint folder (with its config.json), or left out:
+a program on the command line stands after -e, a model of the library after -m.
+`;
 export const TARGETS = ["onnx", "onnx-17"] as const;
 export const STAGES = ["ast", "types", "graph", "optimized", "layout", "onnx"] as const;
 
@@ -32,13 +35,14 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .configureHelp({ helpWidth: Math.min(io.width, 110) })
     .showHelpAfterError("(add --help for what there is)")
     .exitOverride();
 
   const command = (name: string, description: string): Command =>
     program.command(name).description(description).option("--json", "print the result as JSON");
 
-  withSource(command("compile [source]", `compile a model to a folder that ONNX Runtime opens; SOURCE is ${SOURCE}`))
+  withSource(command("compile [source]", "compile a model to a folder that ONNX Runtime opens"))
     .option("-o, --out <folder>", "where to put the compiled model")
     .option("-w, --weights <path>", "a checkpoint folder, a .safetensors file or its index; without it weights are drawn")
     .addOption(new Option("-t, --target <name>", "what to compile for").choices(TARGETS).default("onnx"))
@@ -49,7 +53,7 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     .addOption(new Option("--emit <stage>", "print a stage instead of writing a model").choices(STAGES))
     .action(async (source, options) => end(await (await import("./commands/compile.ts")).compile(io, source, options)));
 
-  withSource(command("check [sources...]", `say all that is wrong, and what each model takes, gives and weighs; SOURCE is ${SOURCE}`))
+  withSource(command("check [sources...]", "say all that is wrong, and what each model takes and gives"))
     .action(async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)));
 
   command("run <folder>", "run a compiled model")
@@ -57,13 +61,13 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     .option("-o, --out <file>", "write all outputs to this .safetensors file")
     .action(async (folder, options) => end(await (await import("./commands/run.ts")).run(io, folder, options)));
 
-  withSource(command("info [source]", `settings, parameters, FLOPs and memory of a model; SOURCE is ${SOURCE}`))
+  withSource(command("info [source]", "settings, parameters, FLOPs and memory of a model"))
     .action(async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)));
 
   command("explain [code]", "explain a diagnostic, or list all")
     .action(async (code, options) => end(await (await import("./commands/explain.ts")).explain(io, code, options)));
 
-  command("ops [name]", "the operators: what they mean, their types, which targets have a kernel")
+  command("ops [name]", "the operators: what they mean, and which have a kernel")
     .action(async (name, options) => end(await (await import("./commands/ops.ts")).ops(io, name, options)));
 
   return program;
@@ -72,6 +76,7 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
 /** The options of every command that reads a model. */
 function withSource(command: Command): Command {
   return command
+    .addHelpText("after", ABOUT_SOURCE)
     .option("-e, --expression <text>", "a program on the command line, a bare stack of blocks included")
     .option("-m, --model <name>", "which model, where there are several; alone: one of the standard library")
     .option("-s, --set <name=value>", "override a setting; repeatable", collect, [])

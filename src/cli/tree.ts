@@ -6,6 +6,8 @@ export interface Block {
   readonly name: string;
   /** Of all that is folded into it. */
   readonly elements: number;
+  /** How many blocks are folded into it, those around it included. */
+  readonly count: number;
   /** Of a weight itself. */
   readonly shape?: readonly number[];
   readonly children: readonly Block[];
@@ -45,7 +47,7 @@ function fold(node: Node): readonly Block[] {
       last.block = added(last.block, block);
     } else out.push({ name, from: number, to: number, key, block });
   }
-  return out.map((o) => (o.to > o.from ? { ...o.block, name: `{${o.from}..${o.to}}` } : o.block));
+  return out.map((o) => (o.to > o.from ? { ...o.block, name: `{${o.from}..${o.to}}${o.block.name.replace(/^\d+/, "")}` } : o.block));
 }
 
 function blockOf(name: string, node: Node): Block {
@@ -53,11 +55,11 @@ function blockOf(name: string, node: Node): Block {
   // A block that holds one thing is one line with it: `layers.{0..31}`.
   const [only] = children;
   if (children.length === 1 && !node.shape) return { ...only!, name: `${name}.${only!.name}` };
-  return { name, elements: node.elements, ...(node.shape ? { shape: node.shape } : {}), children };
+  return { name, elements: node.elements, count: 1, ...(node.shape ? { shape: node.shape } : {}), children };
 }
 
 function added(a: Block, b: Block): Block {
-  return { ...a, elements: a.elements + b.elements, children: a.children.map((c, i) => added(c, b.children[i]!)) };
+  return { ...a, elements: a.elements + b.elements, count: a.count + b.count, children: a.children.map((c, i) => added(c, b.children[i]!)) };
 }
 
 /** Equal for blocks of the same names and shapes, whatever their own number. */
@@ -69,7 +71,7 @@ function shapeKey(block: Block): string {
 /** Rows of a table: the name indented by depth, the shape, the elements. */
 export function treeRows(blocks: readonly Block[], depth = 0): string[][] {
   return blocks.flatMap((b) => [
-    [`${"  ".repeat(depth)}${b.name}`, b.shape ? `[${b.shape.join(", ")}]` : "", b.elements.toLocaleString("en-US")],
+    [`${"  ".repeat(depth)}${b.name}`, b.shape ? `${b.count === 1 ? "" : `${b.count} x `}[${b.shape.join(", ")}]` : "", b.elements.toLocaleString("en-US")],
     ...treeRows(b.children, depth + 1),
   ]);
 }

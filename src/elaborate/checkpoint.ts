@@ -14,6 +14,7 @@ import { Elaborator } from "./elaborator.ts";
 import { evaluate, ofJson } from "./expressions.ts";
 import type { Frame } from "./frame.ts";
 import { settingsOf, type Outside } from "./models.ts";
+import { wordsOf } from "./settings.ts";
 import type { Found, Module, Program } from "./program.ts";
 import { fitsShape, stepped, type MapReading } from "./stored.ts";
 import { describe, type V } from "./values.ts";
@@ -71,7 +72,10 @@ function selected(e: Elaborator, decl: ast.Checkpoint, module: Module, frame: Fr
         const close = nearest(name, [...known.keys()]);
         e.fail("config/no-setting", { name, model: model.decl.name.name }, entry.path.span, { hint: close ? `did you mean ${close}?` : undefined });
       } else if (!settings.has(name)) {
-        settings.set(name, { span: entry.value.span, value: (words) => evaluate(e, entry.value, frame, words) });
+        const words = wordsOf(known.get(name)!.param.type);
+        // Later lines may read what earlier ones have set.
+        frame.set(name, { lazy: () => evaluate(e, entry.value, frame, words) });
+        settings.set(name, { span: entry.value.span, value: () => frame.own(name)! });
       }
     } else unfold(entry, [], "", lines);
   }

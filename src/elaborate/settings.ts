@@ -118,7 +118,7 @@ export function fit(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: S
     return wrongKind(e, label, title, "something", v, span);
   }
   if (type?.base?.name === "dim") return dimension(e, label, v, span);
-  if (type?.base?.name === "op") return isFunction(v) ? v : wrongKind(e, label, title, "an operator", v, span);
+  if (type?.base?.name === "op") return isFunction(v) ? closed(v, frame, span) : wrongKind(e, label, title, "an operator", v, span);
   if (type?.base?.name === "block") return v.kind === "block" || v.kind === "repeat" || v.kind === "instance" || v.kind === "pipeline" ? v : wrongKind(e, label, title, "a block", v, span);
   if (type?.base?.name === "list") return v.kind === "list" ? v : wrongKind(e, label, title, "a list", v, span);
   const words = wordsOf(type);
@@ -140,6 +140,12 @@ export function fit(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: S
   if (kind === "bool" && v.kind !== "bool") return wrongKind(e, label, title, "true or false", v, span);
   if (kind === "text" && v.kind !== "text") return wrongKind(e, label, title, "a text", v, span);
   return v;
+}
+
+/** Passed on bare, an operator with two lists has its settings' defaults. */
+function closed(v: V, frame: Frame, span: Span): V {
+  if (v.kind !== "op" || v.settings || v.meaning.kind !== "declared" || !v.meaning.decl.settings) return v;
+  return { ...v, settings: { args: [], frame, span } };
 }
 
 function wrongKind(e: Elaborator, name: string, owner: string, expected: string, v: V, span: Span): V {

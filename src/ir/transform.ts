@@ -155,30 +155,31 @@ export class Scope {
 
   /** The same node on what stands for its operands, its bodies rebuilt; `attrs` may be changed. */
   copy<K extends PrimitiveName>(node: NodeOf<K> | Node, attrs: AttrsOf<K> = node.attrs as AttrsOf<K>): readonly Value[] {
-    const inputs = node.inputs.map((v) => this.get(v));
     const changed = { ...node, attrs } as unknown as Node;
     switch (changed.op) {
       case "repeat":
-        return this.copyRepeat(changed, inputs);
+        return this.copyRepeat(changed);
       case "call":
-        return this.copyCall(changed, inputs);
+        return this.copyCall(changed, this.inputs(changed));
       case "scan":
-        return this.copyScan(changed, inputs);
+        return this.copyScan(changed, this.inputs(changed));
       default:
-        return this.emit(node.op as K, inputs, attrs, node.span);
+        return this.emit(node.op as K, this.inputs(changed), attrs, node.span);
     }
   }
 
-  private copyRepeat(node: NodeOf<"repeat">, inputs: readonly Value[]): readonly Value[] {
+  private copyRepeat(node: NodeOf<"repeat">): readonly Value[] {
     const { carried } = node.attrs;
+    const first = node.inputs.slice(0, carried).map((v) => this.get(v));
+    // What no body reads any more may be gone: an inner value is looked for when it is read.
+    const captured = node.inputs.slice(carried).map((v) => this.values.get(v.id));
     const bodies = node.bodies.map((body) => {
       const inner = new Scope(new GraphBuilder(body.name, this.builder), this.hooks, this, "repeat");
-      for (const [i, input] of body.inputs.entries())
-        inner.set(input.value, i < carried ? inner.input(input.name, inputs[i]!.type, undefined, input.value.span) : inputs[i]!);
+      for (const [i, v] of first.entries()) inner.set(body.inputs[i]!.value, inner.input(body.inputs[i]!.name, v.type, undefined, v.span));
+      for (const [i, v] of captured.entries()) if (v) inner.set(body.inputs[carried + i]!.value, v);
       inner.close(body);
       return inner.builder;
     });
-    const first = inputs.slice(0, carried);
     for (const body of bodies) this.checkCarried(node, body, first);
     const { captures, graphs } = this.shareCaptures(bodies, carried);
     return this.emit("repeat", [...first, ...captures], node.attrs, node.span, graphs);

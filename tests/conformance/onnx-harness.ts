@@ -17,6 +17,19 @@ import { infer } from "../../src/ops/registry.ts";
 
 export const TARGETS: readonly TargetName[] = ["onnx", "onnx-17"];
 
+/** Symbols that have numbers in the graph being built. */
+let fixed: Sizes = {};
+
+/** Builds with these symbols as known numbers: the same graph with fixed sizes. */
+export function withFixed<T>(sizes: Sizes, build: () => T): T {
+  fixed = sizes;
+  try {
+    return build();
+  } finally {
+    fixed = {};
+  }
+}
+
 /** `batch` is symbolic, `hidden=8` and `past + seq` are what they say. */
 export function axis(text: string): Axis {
   const [name, size = name] = text.split("=").map((s) => s.trim()) as [string, string?];
@@ -27,7 +40,7 @@ export function sizeOf(text: string): Size {
   return text
     .split("+")
     .map((s) => s.trim())
-    .reduce((sum, s) => sum.plus(/^\d+$/.test(s) ? Size.of(Number(s)) : Size.symbol(s)), Size.ZERO);
+    .reduce((sum, s) => sum.plus(/^\d+$/.test(s) ? Size.of(Number(s)) : s in fixed ? Size.of(fixed[s]!) : Size.symbol(s)), Size.ZERO);
 }
 
 export function type(dtype: Dtype, ...axes: string[]): Type {

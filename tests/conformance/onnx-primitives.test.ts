@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Size } from "../../src/ir/size.ts";
 import type { PrimitiveName } from "../../src/ops/attributes.ts";
 import { primitives } from "../../src/ops/registry.ts";
-import { agree, axis, graphOf, Small, sizeOf, type } from "./onnx-harness.ts";
+import { agree, axis, graphOf, Small, sizeOf, type, withFixed } from "./onnx-harness.ts";
 
 const SIZES = { batch: 2, seq: 3, keys: 5 };
 const tested = new Set<PrimitiveName>();
@@ -12,6 +12,10 @@ function check(op: PrimitiveName, what: string, write: (g: Small) => void, more:
   tested.add(op);
   it(`${op}: ${what}`, async () => {
     await agree({ graph: graphOf(write), sizes: SIZES, ...more });
+  });
+  it(`${op}: ${what}, sizes fixed`, async () => {
+    const sizes = more.sizes ?? SIZES;
+    await agree({ sizes, ...more, graph: withFixed(sizes, () => graphOf(write)) });
   });
 }
 

@@ -6,22 +6,15 @@ import type { Graph, Value } from "../../src/ir/graph.ts";
 import { printGraph } from "../../src/ir/print.ts";
 import { verified } from "../../src/ir/verify.ts";
 import { Size } from "../../src/ir/size.ts";
-import type { AttrsOf, PrimitiveName } from "../../src/ops/attributes.ts";
 import { float64 } from "../../src/ops/float64.ts";
 import type { Tensor } from "../../src/ops/op.ts";
-import { infer } from "../../src/ops/registry.ts";
 import { withCache, withoutCache } from "../../src/passes/cache.ts";
 import { shareCommon } from "../../src/passes/cse.ts";
 import { foldConstants } from "../../src/passes/fold.ts";
 import { hoistInvariants } from "../../src/passes/hoist.ts";
 import { inlineCalls } from "../../src/passes/inline.ts";
+import { emit } from "../support/build.ts";
 import { axis, tensor, type } from "../support/tensors.ts";
-
-function emit<K extends PrimitiveName>(b: GraphBuilder, op: K, inputs: readonly Value[], attrs: AttrsOf<K>, bodies: readonly Graph[] = []): Value {
-  const inferred = infer(op, inputs.map((v) => v.type), attrs, bodies);
-  if ("problem" in inferred) throw new Error(JSON.stringify(inferred));
-  return b.node(op, inputs, attrs, inferred.types, undefined, bodies)[0]!;
-}
 
 const VOCAB = 5;
 const HIDDEN = 4;

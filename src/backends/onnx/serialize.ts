@@ -2,7 +2,7 @@
 import proto, { type onnx } from "onnx-proto";
 import type { Producer } from "../backend.ts";
 import type { Target } from "./targets.ts";
-import { MICROSOFT, type Attribute, type Initializer, type OnnxNode, type OnnxPort, type Subgraph, type Writer } from "./writer.ts";
+import { MICROSOFT, type Attribute, type Attributes, type Initializer, type OnnxNode, type OnnxPort, type Subgraph, type Writer } from "./writer.ts";
 
 const { AttributeType } = proto.onnx.AttributeProto;
 const EXTERNAL = proto.onnx.TensorProto.DataLocation.EXTERNAL;
@@ -31,8 +31,17 @@ function nodeOf(node: OnnxNode): onnx.INodeProto {
     ...(node.domain ? { domain: node.domain } : {}),
     input: node.inputs.map((t) => t?.name ?? ""),
     output: node.outputs.map((t) => t.name),
-    attribute: Object.entries(node.attributes).map(([name, value]) => attributeOf(name, value)),
+    attribute: attributesOf(node.attributes),
   };
+}
+
+/** Copies of a node share their attributes, which are made once. */
+const encoded = new WeakMap<Attributes, onnx.IAttributeProto[]>();
+
+function attributesOf(attributes: Attributes): onnx.IAttributeProto[] {
+  let made = encoded.get(attributes);
+  if (!made) encoded.set(attributes, (made = Object.entries(attributes).map(([name, value]) => attributeOf(name, value))));
+  return made;
 }
 
 function attributeOf(name: string, value: Attribute): onnx.IAttributeProto {

@@ -54,6 +54,8 @@ export class Writer {
   readonly initializers: Initializer[] = [];
   /** Run before all others: what depends on nothing but the graph's inputs, shared by all who need it. */
   readonly prelude: OnnxNode[] = [];
+  /** Tensors that keep their names: inputs, initializers, outputs. */
+  private readonly fixed = new Set<Tensor>();
   private main: OnnxNode[] = [];
   private depth = 0;
   private readonly names = new Map<string, number>();
@@ -78,8 +80,15 @@ export class Writer {
     for (const name of names) this.names.set(name, 1);
   }
 
+  /** A tensor that keeps its name. */
+  private named(wish: string, elem: Elem): Tensor {
+    const tensor = { name: this.unique(wish), elem };
+    this.fixed.add(tensor);
+    return tensor;
+  }
+
   input(name: string, elem: Elem, dims: readonly (number | string)[]): Tensor {
-    const tensor = { name: this.unique(name), elem };
+    const tensor = this.named(name, elem);
     this.inputs.push({ tensor, dims });
     return tensor;
   }
@@ -114,7 +123,7 @@ export class Writer {
   /** Appends a node like another one, with other operands. */
   copy(node: OnnxNode, name: string, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] {
     const own = this.unique(name);
-    const outputs = node.outputs.map((t, i) => ({ name: this.unique(`${own}:${i}`), elem: t.elem }));
+    const outputs = node.outputs.map((t, i) => this.result(own, i, t.elem));
     this.main.push({ ...node, name: own, inputs, outputs });
     return outputs;
   }
@@ -145,6 +154,12 @@ export class Writer {
     return this.depth > 0;
   }
 
+  /** What a node makes, named after it: since that name is its own, so is this one, but for names from outside. */
+  private result(node: string, index: number, elem: Elem): Tensor {
+    const name = `${node}:${index}`;
+    return { name: this.names.has(name) ? this.unique(name) : name, elem };
+  }
+
   private node(
     op: string,
     inputs: readonly (Tensor | undefined)[],
@@ -154,7 +169,7 @@ export class Writer {
     domain: string,
   ): OnnxNode {
     const name = this.unique(label.includes("/") ? label : `${this.scope}${label}`);
-    const outputs = elems.map((elem, i) => ({ name: this.unique(`${name}:${i}`), elem }));
+    const outputs = elems.map((elem, i) => this.result(name, i, elem));
     return { name, op, domain, inputs, outputs, attributes };
   }
 
@@ -187,7 +202,7 @@ export class Writer {
     const known = this.constants.get(key);
     if (known) return known;
     const wish = key.length <= 40 ? `const/${key.replaceAll(/[^A-Za-z0-9.+-]+/g, "_")}` : "const/list";
-    const tensor = { name: this.unique(wish), elem };
+    const tensor = this.named(wish, elem);
     this.constants.set(key, tensor);
     this.initializers.push({ tensor, dims, data: { kind: "inline", bytes } });
     return tensor;
@@ -198,7 +213,7 @@ export class Writer {
     const key = `${data.file}|${data.offset}|${data.length}|${elem}|${dims.join("x")}`;
     const known = this.linked.get(key);
     if (known) return known;
-    const tensor = { name: this.unique(name), elem };
+    const tensor = this.named(name, elem);
     this.linked.set(key, tensor);
     this.initializers.push({ tensor, dims, data });
     return tensor;
@@ -206,12 +221,9 @@ export class Writer {
 
   /** Gives a tensor the (reserved) name of an output, where it can have it: inputs and initializers keep theirs, and so does another output. */
   output(name: string, tensor: Tensor, dims: readonly (number | string)[]): void {
-    const fixed =
-      this.inputs.some((p) => p.tensor === tensor) ||
-      this.outputs.some((p) => p.tensor === tensor) ||
-      this.initializers.some((i) => i.tensor === tensor);
-    const own = fixed ? this.add("Identity", [tensor]) : tensor;
+    const own = this.fixed.has(tensor) ? this.add("Identity", [tensor]) : tensor;
     own.name = name;
+    this.fixed.add(own);
     this.outputs.push({ tensor: own, dims });
   }
 }

@@ -1,0 +1,88 @@
+/** @file Small inputs that a model can be run on: tokens that its tables have, positions in order, a mask with one padded place. */
+import type { Elaborated } from "../compile.ts";
+import type { Graph, Input, Value } from "../ir/graph.ts";
+import { pastSymbol } from "../passes/cache.ts";
+import { hasTrait } from "../ops/registry.ts";
+import type { Tensor } from "../ops/op.ts";
+
+export type Sizes = ReadonlyMap<string, number>;
+
+/** Numbers for the open sizes: two rows, `now` places after `past`, three of everything else. */
+export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
+  const sizes = new Map<string, number>();
+  const symbols = graph.inputs.flatMap((i) => i.value.type.axes.flatMap((a) => [...a.size.symbols]));
+  for (const [i, symbol] of symbols.entries()) if (!sizes.has(symbol)) sizes.set(symbol, i === 0 ? 2 : 3);
+  if (graph.grows !== undefined) {
+    sizes.set(graph.grows, now);
+    sizes.set(pastSymbol(graph.grows), past);
+  }
+  return sizes;
+}
+
+/** A value for every input, by its name in the graph. The same sizes give the same values, and a step goes on where its past ended. */
+export function sampleInputs(model: Elaborated, graph: Graph, sizes: Sizes): Map<string, Tensor<number>> {
+  const bounds = tableBounds(graph);
+  const past = graph.grows === undefined ? 0 : sizes.get(pastSymbol(graph.grows))!;
+  return new Map(
+    graph.inputs.map((input) => {
+      const { dtype, axes: declared } = input.value.type;
+      const axes = declared.map((a) => ({ name: a.name, size: a.size.evaluate(sizes) }));
+      const length = axes.reduce((n, a) => n * a.size, 1);
+      const last = axes.at(-1)?.size ?? 1;
+      const given = model.inputDefaults.get(input.outside ?? input.name);
+      const bound = bounds.get(input.value.id) ?? 4;
+      const element = (i: number): number => {
+        if (isMask(input, model)) return Number(!isPadded(i, length, last, graph.grows !== undefined));
+        if (dtype === "float") return Math.sin(i * 1.7 + 1);
+        if (dtype === "bool") return given === undefined ? i % 2 : Number(given !== 0);
+        return given === "positions" ? past + (i % last) : Math.floor(noise(i + 31 * past + 1) * bound);
+      };
+      return [input.name, { dtype, axes, data: Float64Array.from({ length }, (_, i) => element(i)) }];
+    }),
+  );
+}
+
+/** A truth that is true where a client says nothing: which places there are. */
+export function isMask(input: Input, model: Elaborated): boolean {
+  return input.value.type.dtype === "bool" && input.value.type.axes.length >= 2 && model.inputDefaults.get(input.outside ?? input.name) === 1;
+}
+
+/** In the last row of `length / last` one place is padding: the first of a model that generates, else the last. */
+function isPadded(i: number, length: number, last: number, grows: boolean): boolean {
+  return last > 1 && i === (grows ? length - last : length - 1);
+}
+
+/** Between 0 and 1, the same for the same number. */
+function noise(n: number): number {
+  const x = Math.sin(n * 12.9898) * 43758.5453;
+  return x - Math.floor(x);
+}
+
+/** The number of rows of the smallest table in which an input looks something up, by the input's id. */
+function tableBounds(graph: Graph): ReadonlyMap<number, number> {
+  const bounds = new Map<number, number>();
+  const origins = new Map<number, number>(graph.inputs.map((i) => [i.value.id, i.value.id]));
+  const follow = (g: Graph): void => {
+    for (const node of g.nodes) {
+      const origin = (v: Value | undefined): number | undefined => v && origins.get(v.id);
+      const [first, second] = node.inputs;
+      const from = origin(first);
+      if (from !== undefined && node.outputs[0] && (node.op === "cast" || hasTrait(node.op, "structural"))) origins.set(node.outputs[0].id, from);
+      const looked = node.op === "lookup" ? origin(second) : undefined;
+      if (looked !== undefined && node.op === "lookup") {
+        const rows = first!.type.axes.find((a) => a.name === node.attrs.axis)?.size.known ?? Infinity;
+        bounds.set(looked, Math.min(rows, bounds.get(looked) ?? Infinity));
+      }
+      for (const body of node.bodies) {
+        const handed = node.op === "repeat" ? node.attrs.carried : 0;
+        for (const [i, input] of body.inputs.entries()) {
+          const outer = origin(node.inputs[i]);
+          if (i >= handed && outer !== undefined) origins.set(input.value.id, outer);
+        }
+        follow(body);
+      }
+    }
+  };
+  follow(graph);
+  return bounds;
+}

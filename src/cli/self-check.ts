@@ -1,0 +1,155 @@
+/**
+ * @file Runs a compiled model once, at a tiny size, and compares it with what the program means: with a cache a first step of a
+ * few places and one more place after it, in two rows of which one is padded.
+ */
+import { float64 } from "../ops/float64.ts";
+import { evaluateGraph } from "../backends/reference/evaluate.ts";
+import { prepare, type Elaborated } from "../compile.ts";
+import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
+import type { Graph, State, VerifiedGraph } from "../ir/graph.ts";
+import { concretePath } from "../ir/params.ts";
+import type { Type } from "../ir/type.ts";
+import type { Tensor } from "../ops/op.ts";
+import { EvaluationError, places } from "../ops/tensor.ts";
+import { isMask, sampleInputs, sampleSizes, type Sizes } from "./sample.ts";
+
+/** Values as a runtime takes and gives them. */
+export interface Boundary {
+  readonly dtype: "float32" | "int64";
+  readonly dims: readonly number[];
+  readonly data: ArrayLike<number>;
+}
+
+/** Runs the compiled model on inputs by their names at the boundary. */
+export type Run = (inputs: ReadonlyMap<string, Boundary>) => Promise<ReadonlyMap<string, Boundary>>;
+
+/** Differences relative to the largest value, where that exceeds one. Float32 against float64: 1e-5 is usual, a mistake is above 1e-2. */
+const TOLERANCE = 1e-3;
+
+export type SelfCheck = { readonly kind: "agrees"; readonly error: number; readonly steps: number } | { readonly kind: "differs"; readonly diagnostic: Diagnostic } | { readonly kind: "not-run"; readonly reason: string };
+
+interface Step {
+  readonly name: string;
+  readonly now: number;
+  readonly past: number;
+}
+
+export async function selfCheck(model: Elaborated, cache: boolean | undefined, param: (path: string) => Tensor<number>, run: Run): Promise<SelfCheck> {
+  const { value: graph } = prepare(model, { ...(cache === undefined ? {} : { cache }), optimize: false, keeps: () => true });
+  if (!graph) throw new Error("the graph that was compiled cannot be prepared again");
+  const states = concreteStates(graph);
+  const steps: Step[] = states.length > 0 ? [{ name: "first step", now: 4, past: 0 }, { name: "second step", now: 1, past: 4 }] : [{ name: "whole sequence", now: 4, past: 0 }];
+  let kept: { readonly reference: ReadonlyMap<string, Tensor<number>>; readonly boundary: ReadonlyMap<string, Boundary> } | undefined;
+  let worst = 0;
+  for (const step of steps) {
+    const sizes = sampleSizes(graph, step.now, step.past);
+    const inputs = sampleInputs(model, graph, sizes);
+    const wanted = reference(graph, inputs, param, kept?.reference);
+    if (typeof wanted === "string") return { kind: "not-run", reason: wanted };
+    const feed = new Map([...boundaryInputs(graph, inputs), ...pastsOf(states, sizes, kept?.boundary)]);
+    const found = await run(feed);
+    const mask = maskOf(model, graph, inputs);
+    const outputs = [
+      ...graph.outputs.map((o) => ({ name: o.outside ?? o.name, type: o.value.type, wanted: wanted.outputs.get(o.name)! })),
+      ...states.map((s) => ({ name: s.presentName, type: s.present.type, wanted: wanted.states.get(s.path)! })),
+    ];
+    for (const output of outputs) {
+      const difference = compare(output, found.get(output.name), mask, step.past);
+      worst = Math.max(worst, difference.error);
+      if (!(difference.error <= TOLERANCE))
+        return { kind: "differs", diagnostic: diagnose("cli/self-check", { output: output.name, step: step.name, ...difference }) };
+    }
+    kept = { reference: wanted.states, boundary: new Map(states.map((s) => [s.path, found.get(s.presentName)!])) };
+  }
+  return { kind: "agrees", error: worst, steps: steps.length };
+}
+
+/** What the program means by these inputs, or why they cannot be fed to it: a table shorter than the sequence. */
+function reference(graph: VerifiedGraph, inputs: ReadonlyMap<string, Tensor<number>>, param: (path: string) => Tensor<number>, states: ReadonlyMap<string, Tensor<number>> | undefined) {
+  try {
+    return evaluateGraph(graph, { inputs, param, ...(states ? { states } : {}) }, { arithmetic: float64 });
+  } catch (e) {
+    if (e instanceof EvaluationError) return e.message;
+    throw e;
+  }
+}
+
+/** All states with concrete paths and names, in the order in which iterations run. */
+function concreteStates(graph: Graph, indices: readonly number[] = []): readonly State[] {
+  const own = graph.states.map((s) => ({
+    ...s, path: concretePath(s.path, indices), pastName: concretePath(s.pastName, indices), presentName: concretePath(s.presentName, indices),
+  }));
+  const inner = graph.nodes.flatMap((n) => (n.op === "repeat" ? n.attrs.schedule.flatMap((kind, i) => concreteStates(n.bodies[kind]!, [...indices, i])) : []));
+  return [...own, ...inner];
+}
+
+function boundaryInputs(graph: Graph, inputs: ReadonlyMap<string, Tensor<number>>): [string, Boundary][] {
+  return graph.inputs.map((i) => {
+    const { axes, data, dtype } = inputs.get(i.name)!;
+    return [i.outside ?? i.name, { dtype: dtype === "float" ? "float32" : "int64", dims: axes.map((a) => a.size), data: data as ArrayLike<number> }];
+  });
+}
+
+function pastsOf(states: readonly State[], sizes: Sizes, kept: ReadonlyMap<string, Boundary> | undefined): [string, Boundary][] {
+  return states.map((s) => {
+    const { dtype, axes } = s.past.type;
+    const dims = axes.map((a) => a.size.evaluate(sizes));
+    const empty: Boundary = { dtype: dtype === "float" ? "float32" : "int64", dims, data: new Float64Array(dims.reduce((n, d) => n * d, 1)) };
+    return [s.pastName, kept?.get(s.path) ?? empty];
+  });
+}
+
+function maskOf(model: Elaborated, graph: Graph, inputs: ReadonlyMap<string, Tensor<number>>): { readonly type: Type; readonly tensor: Tensor<number> } | undefined {
+  const input = graph.inputs.find((i) => isMask(i, model));
+  return input && { type: input.value.type, tensor: inputs.get(input.name)! };
+}
+
+interface Compared {
+  readonly type: Type;
+  readonly wanted: Tensor<number>;
+}
+
+/** The largest difference, relative where values exceed one; padded places are whatever the runtime left there. */
+function compare({ type, wanted }: Compared, found: Boundary | undefined, mask: ReturnType<typeof maskOf>, past: number): { found: number; wanted: number; error: number } {
+  const axes = type.axes.map((a) => wanted.axes.find((w) => w.name === a.name)!);
+  const length = axes.reduce((n, a) => n * a.size, 1);
+  if (!found || found.data.length !== length || !found.dims.every((d, i) => d === axes[i]?.size)) return { found: Number.NaN, wanted: 0, error: Infinity };
+  const padded = mask && paddedPlaces(axes, type, mask, past);
+  const at = places(wanted.axes, axes);
+  const value = (i: number): number => wanted.data[at[i]!] as number;
+  let scale = 1;
+  for (let i = 0; i < length; i++) if (!padded?.[i]) scale = Math.max(scale, Math.abs(value(i)));
+  let worst = { found: 0, wanted: 0, error: 0 };
+  for (let i = 0; i < length; i++) {
+    if (padded?.[i]) continue;
+    const error = Math.abs(found.data[i]! - value(i)) / scale;
+    if (!(error <= worst.error)) worst = { found: found.data[i]!, wanted: value(i), error: Number.isNaN(error) ? Infinity : error };
+  }
+  return worst;
+}
+
+/** Which elements lie at padded places: those of outputs that have the mask's rows and one axis along its places. */
+function paddedPlaces(axes: readonly { readonly size: number }[], type: Type, mask: NonNullable<ReturnType<typeof maskOf>>, past: number): Uint8Array | undefined {
+  const rows = mask.type.axes.slice(0, -1);
+  const along = mask.type.axes.at(-1)!;
+  const rowAt = rows.map((r) => type.axes.findIndex((a) => a.name === r.name));
+  // This step's places by their own name; those of the past and this step under the name that they are kept by.
+  const now = type.axes.findIndex((a) => a.name === along.name);
+  const all = type.axes.findIndex((a) => a.name !== along.name && a.size.equals(along.size));
+  const placeAt = now >= 0 ? now : all;
+  if (rowAt.some((i) => i < 0) || placeAt < 0) return undefined;
+  const offset = now >= 0 ? past : 0;
+  const out = new Uint8Array(axes.reduce((n, a) => n * a.size, 1));
+  const maskSizes = mask.tensor.axes.map((a) => a.size);
+  for (let i = 0; i < out.length; i++) {
+    let rest = i;
+    const index = axes.map(() => 0);
+    for (let k = axes.length - 1; k >= 0; k--) {
+      index[k] = rest % axes[k]!.size;
+      rest = Math.floor(rest / axes[k]!.size);
+    }
+    const at = [...rowAt.map((k) => index[k]!), index[placeAt]! + offset].reduce((n, x, k) => n * maskSizes[k]! + x, 0);
+    out[i] = mask.tensor.data[at] === 0 ? 1 : 0;
+  }
+  return out;
+}

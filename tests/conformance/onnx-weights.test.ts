@@ -1,0 +1,178 @@
+/** @file Weights in files: referred to in place in whatever order and dtype serves, planned where none does; and the re-reading of what was written. */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as ort from "onnxruntime-node";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
+import { rereadOnnx } from "../../src/backends/onnx/reread.ts";
+import type { VerifiedGraph } from "../../src/ir/graph.ts";
+import type { StoredDtype, WeightSource } from "../../src/weights/source.ts";
+import { axis, graphOf, numbersOf, Random, SESSION, TARGETS } from "./onnx-harness.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "tfm-onnx-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const random = new Random(3);
+const numbers = (n: number): number[] => Array.from({ length: n }, () => Math.round(random.normal() * 8) / 8); // exact in every dtype
+
+/** The bytes of numbers that are exact in bfloat16 and float16. */
+function encode(values: readonly number[], dtype: StoredDtype): Uint8Array {
+  if (dtype === "F32") return new Uint8Array(Float32Array.from(values).buffer);
+  const bits = new Uint32Array(Float32Array.from(values).buffer);
+  const half = (b: number): number => {
+    if ((b & 0x7fffffff) === 0) return b >>> 16;
+    return ((b >>> 16) & 0x8000) | ((((b >>> 23) & 0xff) - 112) << 10) | ((b >>> 13) & 0x3ff);
+  };
+  return new Uint8Array(Uint16Array.from(bits, (b) => (dtype === "BF16" ? b >>> 16 : half(b))).buffer);
+}
+
+interface Stored {
+  readonly values: readonly number[];
+  readonly dtype: StoredDtype;
+  /** As stored: `in'=4 out=3`. */
+  readonly order: string;
+}
+
+/** Writes tensors into one file, at an odd offset as a safetensors header may leave it, and gives their sources. */
+function store(tensors: Readonly<Record<string, Stored>>): (path: string) => WeightSource {
+  const chunks: Uint8Array[] = [new Uint8Array(13)];
+  let offset = 13;
+  const sources = new Map<string, WeightSource>();
+  for (const [path, { values, dtype, order }] of Object.entries(tensors)) {
+    const bytes = encode(values, dtype);
+    const axes = order.split(" ").map(axis);
+    const tensor = { name: path, dtype, shape: axes.map((a) => a.size.known!), file: "model.safetensors", offset, bytes: bytes.length };
+    sources.set(path, { kind: "stored", tensor, order: axes });
+    chunks.push(bytes);
+    offset += bytes.length;
+  }
+  writeFileSync(join(folder, "model.safetensors"), Buffer.concat(chunks));
+  return (path) => sources.get(path) ?? { kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 };
+}
+
+function emit(graph: VerifiedGraph, weights: (path: string) => WeightSource, target = TARGETS[0]!): OnnxArtifact {
+  return emitOnnx(graph, { target, weights, dataFile: "model.onnx_data", producer: { name: "tfm", version: "test" } });
+}
+
+async function run(artifact: OnnxArtifact, feeds: Record<string, ort.Tensor>): Promise<Record<string, number[]>> {
+  const path = join(folder, "model.onnx");
+  writeFileSync(path, artifact.model);
+  expect(rereadOnnx(artifact.model, { signature: artifact.signature, fileSize })).toEqual([]);
+  const session = await ort.InferenceSession.create(path, SESSION);
+  const results = await session.run(feeds);
+  await session.release();
+  return Object.fromEntries(Object.entries(results).map(([name, t]) => [name, numbersOf(t)]));
+}
+
+function fileSize(name: string): number | undefined {
+  return statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+}
+
+const linear = graphOf((g) => {
+  const y = g.op("dot", [g.in("x", "float", "seq", "in=4"), g.weight("w", "out=3", "in=4")], { over: ["in"] });
+  g.out("y", g.op("add", [y, g.weight("b", "out=3")], {}));
+});
+
+/** w[o][i] in order [out, in]. */
+function expectedLinear(x: readonly number[], w: readonly number[], b: readonly number[]): number[] {
+  const rows = x.length / 4;
+  return Array.from({ length: rows * 3 }, (_, at) => {
+    const [r, o] = [Math.floor(at / 3), at % 3];
+    return b[o]! + [0, 1, 2, 3].reduce((sum, i) => sum + x[r * 4 + i]! * w[o * 4 + i]!, 0);
+  });
+}
+
+describe("weights where they lie", () => {
+  const w = numbers(12);
+  const b = numbers(3);
+  const x = numbers(8);
+  const turned = [0, 1, 2, 3].flatMap((i) => [0, 1, 2].map((o) => w[o * 4 + i]!));
+  for (const target of TARGETS)
+    for (const dtype of ["F32", "F16", "BF16"] as const)
+      for (const [order, values] of [["out=3 in=4", w], ["in=4 out=3", turned]] as const)
+        it(`${target}: a ${dtype} weight stored as [${order}]`, async () => {
+          const artifact = emit(linear, store({ w: { values, dtype, order }, b: { values: b, dtype, order: "out=3" } }), target);
+          const { y } = await run(artifact, { x: new ort.Tensor("float32", Float32Array.from(x), [2, 4]) });
+          expectedLinear(x, w, b).forEach((e, i) => expect(y![i]).toBeCloseTo(e, 5));
+          expect(artifact.nodeCounts).toEqual(dtype === "F32" ? { Gemm: 1 } : { Cast: 2, Gemm: 1 });
+          expect(artifact.planned).toEqual([]);
+          expect(artifact.linkedFiles).toEqual(["model.safetensors"]);
+        });
+
+  it("a table in half precision is cast after the lookup, and is one initializer with the head it is tied to", async () => {
+    const table = numbers(5 * 4);
+    const graph = graphOf((g) => {
+      const words = g.weight("words", "vocab=5", "hidden=4");
+      const h = g.op("lookup", [words, g.in("i", "int", "seq")], { axis: "vocab" });
+      g.out("h", h);
+      g.out("y", g.op("dot", [h, words], { over: ["hidden"] }));
+    });
+    const artifact = emit(graph, store({ words: { values: table, dtype: "BF16", order: "vocab=5 hidden=4" } }));
+    expect(artifact.nodeCounts).toEqual({ Cast: 2, Gather: 1, Gemm: 1 });
+    const { h, y } = await run(artifact, { i: new ort.Tensor("int64", BigInt64Array.from([3n, 0n]), [2]) });
+    expect(h).toEqual([...table.slice(12, 16), ...table.slice(0, 4)]);
+    for (let v = 0; v < 5; v++) expect(y![v]).toBeCloseTo([0, 1, 2, 3].reduce((s, i) => s + table[12 + i]! * table[v * 4 + i]!, 0), 4);
+  });
+
+  it("a weight of several axes is read merged, as it is stored", async () => {
+    const graph = graphOf((g) => g.out("y", g.op("dot", [g.in("x", "float", "seq", "in=4"), g.weight("w", "heads=2", "d=3", "in=4")], { over: ["in"] })));
+    const artifact = emit(graph, store({ w: { values: numbers(24), dtype: "F32", order: "heads=2 d=3 in=4" } }));
+    expect(artifact.nodeCounts).toEqual({ Gemm: 1, Reshape: 1 });
+    await run(artifact, { x: new ort.Tensor("float32", Float32Array.from(x), [2, 4]) });
+  });
+
+  it("what cannot be read in place is planned", async () => {
+    const artifact = emit(linear, store({ w: { values: w, dtype: "F64" as "F32", order: "out=3 in=4" } }));
+    expect(artifact.planned).toEqual([
+      { path: "w", order: [axis("out=3"), axis("in=4")], dtype: "F32", offset: 0, length: 48 },
+      { path: "b", order: [axis("out=3")], dtype: "F32", offset: 64, length: 12 },
+    ]);
+    expect(artifact.linkedFiles).toEqual([]);
+    const data = new Uint8Array(76);
+    new Float32Array(data.buffer, 0, 12).set(w);
+    new Float32Array(data.buffer, 64, 3).set(b);
+    writeFileSync(join(folder, "model.onnx_data"), data);
+    const { y } = await run(artifact, { x: new ort.Tensor("float32", Float32Array.from(x), [2, 4]) });
+    expectedLinear(x, w, b).forEach((e, i) => expect(y![i]).toBeCloseTo(e, 5));
+  });
+
+  it("a parameter that nothing reads is not planned", () => {
+    const graph = graphOf((g) => {
+      g.weight("unread", "d=3");
+      g.out("y", g.op("neg", [g.in("x", "float", "seq")], {}));
+    });
+    expect(emit(graph, store({})).planned).toEqual([]);
+  });
+});
+
+describe("re-reading", () => {
+  const artifact = (): OnnxArtifact => emit(linear, store({ w: { values: numbers(12), dtype: "F32", order: "out=3 in=4" }, b: { values: numbers(3), dtype: "F32", order: "out=3" } }));
+  it("finds a file that is missing or short", () => {
+    const a = artifact();
+    expect(rereadOnnx(a.model, { signature: a.signature, fileSize: () => undefined })).toEqual([
+      "the initializer w lies in model.safetensors, which is not there",
+      "the initializer b lies in model.safetensors, which is not there",
+    ]);
+    expect(rereadOnnx(a.model, { signature: a.signature, fileSize: () => 61 })).toEqual(["the initializer b ends at 73 of model.safetensors, which has 61 bytes"]);
+  });
+  it("finds ports that are not as intended", () => {
+    const a = artifact();
+    const signature = { inputs: [{ name: "x", dtype: "int64" as const, dims: ["seq", 4] }], outputs: a.signature.outputs };
+    expect(rereadOnnx(a.model, { signature, fileSize })).toEqual([
+      "the input x: int64[seq, 4] is missing",
+      "there is an input x: float32[seq, 4] that was not intended",
+    ]);
+  });
+  it("finds bytes that are no model", () => {
+    expect(rereadOnnx(artifact().model.slice(0, 40), { signature: { inputs: [], outputs: [] }, fileSize })[0]).toMatch(/^the model cannot be decoded/);
+  });
+  it("finds a tensor that is read before it is made", () => {
+    const a = artifact();
+    const text = Buffer.from(a.model).toString("latin1").replace("\x01x", "\x01z");
+    expect(rereadOnnx(Buffer.from(text, "latin1"), { signature: a.signature, fileSize })).toContain("w/Gemm reads z, which is not made before");
+  });
+});

@@ -1,0 +1,69 @@
+"""usage: check.py OUT [NAME...]: compiles tests/checkpoints/* into OUT for both targets, checks and runs them; see run.sh."""
+import os
+import subprocess
+import sys
+import time
+
+import onnx
+import onnxruntime
+
+from cases import run_cases
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHECKPOINTS = os.path.join(HERE, "..", "checkpoints")
+TARGETS = ("onnx", "onnx-17")
+
+
+def main(out, names):
+    folders = {n: (os.path.join(CHECKPOINTS, n),) * 2 for n in sorted(os.listdir(CHECKPOINTS)) if os.path.exists(os.path.join(CHECKPOINTS, n, "config.json"))}
+    if os.environ.get("TFM_MINILM"):
+        folders["minilm"] = (os.environ["TFM_MINILM"], os.path.join(HERE, "minilm"))
+    chosen = {n: f for n, f in folders.items() if not names or n in names}
+    if not chosen:
+        sys.exit(f"no such checkpoint; there are {', '.join(folders)}")
+    passed = failed = 0
+    skipped = {}
+    print(f"{'checkpoint':32} {'target':8} {'checker':8} {'cases':>5} {'largest error':>14}  seconds", flush=True)
+    for name, (folder, reference) in chosen.items():
+        for target in TARGETS:
+            failures, cases, worst, seconds = one(folder, reference, target, os.path.join(out, name, target), skipped)
+            checker = "fails" if any(f.startswith("checker") for f in failures) else "accepts"
+            print(f"{name:32} {target:8} {checker:8} {cases:5} {worst:14.1e}  {seconds:7.2f}", flush=True)
+            for f in failures:
+                print(f"    {f}", flush=True)
+            passed, failed = passed + (not failures), failed + bool(failures)
+    for name, count in sorted(skipped.items()):
+        print(f"not compared, because the models do not put it out: {name} ({count} tensors)")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+def one(folder, reference, target, out, skipped):
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    start = time.monotonic()
+    done = subprocess.run(["npx", "tfm", "compile", folder, "-o", out, "-t", target], capture_output=True, text=True)
+    seconds = time.monotonic() - start
+    if done.returncode != 0:
+        return [f"tfm compile: {line}" for line in done.stderr.splitlines()[:6]] or [f"tfm compile: status {done.returncode}"], 0, 0, seconds
+    model = os.path.join(out, "model.onnx")
+    failures = []
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as e:
+        failures.append(f"checker: {str(e).splitlines()[0][:200]}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as e:
+        return [*failures, f"ONNX Runtime: {str(e).splitlines()[0][:300]}"], 0, 0, seconds
+    tally = run_cases(reference, session)
+    for k, v in tally.skipped.items():
+        skipped[k] = skipped.get(k, 0) + v
+    if tally.cases == 0:
+        failures.append("no case was run")
+    return failures + tally.failures, tally.cases, tally.worst, seconds
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
