@@ -5,7 +5,7 @@
  */
 import { balance, imageOf } from "./brackets.ts";
 import type { Finding } from "./findings.ts";
-import { beginsStatement, endOf, insertedToken, retype } from "./kinds.ts";
+import { beginsStatement, endOf, endsOperand, insertedToken, retype } from "./kinds.ts";
 import { settleSlots } from "./slots.ts";
 import * as T from "./tokens.ts";
 import type { IToken, TokenType } from "./tokens.ts";
@@ -69,10 +69,12 @@ function limitDepth(tokens: IToken[], findings: Finding[]): number | undefined {
     }
     if (depth <= deepest) continue;
     findings.push({ kind: "too-deep", limit: deepest, start: t.startOffset, end: endOf(t) });
-    retype(t, T.NumberWord, "0");
     if (close) open.pop();
+    // A value must stand here, unless one has just ended.
+    const ended = endsOperand(tokens[i - 1]);
+    retype(t, T.NumberWord, "0");
     const ends = open.reverse().map((o) => insertedToken(o.close, o.close === T.SlotClose ? ">" : imageOf(o.close), endOf(t)));
-    tokens.splice(i + 1, tokens.length, ...ends);
+    tokens.splice(ended ? i : i + 1, tokens.length, ...ends);
     return t.startOffset;
   }
   return undefined;

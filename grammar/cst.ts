@@ -1,181 +1,247 @@
 /** @file The types of the concrete syntax tree. Generated from `parser.ts`: `UPDATE=1 npx vitest run --config tests/vitest.config.ts tests/unit/syntax-grammar.test.ts`. */
 import type { CstNode, IToken } from "chevrotain";
 
-export interface FileCstNode extends CstNode {
-  name: "file";
-  children: FileCstChildren;
+export interface BindingCstNode extends CstNode {
+  name: "binding";
+  children: BindingCstChildren;
 }
 
-export type FileCstChildren = {
-  declaration?: DeclarationCstNode[];
-  Semicolon?: IToken[];
+export type BindingCstChildren = {
+  Name: IToken[];
+  InOperator: IToken[];
+  postfix: (PostfixCstNode)[];
+  DotDot?: IToken[];
 };
 
-export interface BareCstNode extends CstNode {
-  name: "bare";
-  children: BareCstChildren;
+export interface ConditionCstNode extends CstNode {
+  name: "condition";
+  children: ConditionCstChildren;
 }
 
-export type BareCstChildren = {
-  expression: ExpressionCstNode[];
+export type ConditionCstChildren = {
+  expression: (ExpressionCstNode)[];
+  Equal?: IToken[];
 };
 
-export interface DeclarationCstNode extends CstNode {
-  name: "declaration";
-  children: DeclarationCstChildren;
+export interface ExpressionCstNode extends CstNode {
+  name: "expression";
+  children: ExpressionCstChildren;
 }
 
-export type DeclarationCstChildren = {
-  use?: UseCstNode[];
-  model?: ModelCstNode[];
-  block?: BlockCstNode[];
-  op?: OpCstNode[];
-  checkpoint?: CheckpointCstNode[];
-  law?: LawCstNode[];
-  rewrite?: RewriteCstNode[];
+export type ExpressionCstChildren = {
+  operator?: (IToken)[];
+  operand?: (OperandCstNode)[];
 };
 
-export interface UseCstNode extends CstNode {
-  name: "use";
-  children: UseCstChildren;
+export interface OperandCstNode extends CstNode {
+  name: "operand";
+  children: OperandCstChildren;
 }
 
-export type UseCstChildren = {
-  Use: IToken[];
-  Text?: IToken[];
+export type OperandCstChildren = {
+  sign?: (IToken)[];
+  stage: StageCstNode[];
+};
+
+export interface StageCstNode extends CstNode {
+  name: "stage";
+  children: StageCstChildren;
+}
+
+export type StageCstChildren = {
   Name?: IToken[];
-  Dot?: IToken[];
-};
-
-export interface ModelCstNode extends CstNode {
-  name: "model";
-  children: ModelCstChildren;
-}
-
-export type ModelCstChildren = {
-  Model: IToken[];
-  Name: IToken[];
-  params?: ParamsCstNode[];
-  Extends?: IToken[];
-  base?: IToken[];
-  Over?: IToken[];
-  over?: IToken[];
-  Grows?: IToken[];
-  grows?: IToken[];
-  meaning: MeaningCstNode[];
-};
-
-export interface BlockCstNode extends CstNode {
-  name: "block";
-  children: BlockCstChildren;
-}
-
-export type BlockCstChildren = {
-  Block: IToken[];
-  Name: IToken[];
-  params?: ParamsCstNode[];
-  slots?: SlotsCstNode[];
   Colon?: IToken[];
-  role?: IToken[];
-  given?: GivenCstNode[];
-  meaning: MeaningCstNode[];
+  postfix: PostfixCstNode[];
 };
 
-export interface OpCstNode extends CstNode {
-  name: "op";
-  children: OpCstChildren;
+export interface PostfixCstNode extends CstNode {
+  name: "postfix";
+  children: PostfixCstChildren;
 }
 
-export type OpCstChildren = {
-  Op: IToken[];
-  Name: IToken[];
-  params?: ParamsCstNode[];
-  given?: GivenCstNode[];
-  meaning: MeaningCstNode[];
+export type PostfixCstChildren = {
+  New?: IToken[];
+  primary: PrimaryCstNode[];
+  suffix?: SuffixCstNode[];
 };
 
-export interface CheckpointCstNode extends CstNode {
-  name: "checkpoint";
-  children: CheckpointCstChildren;
+export interface SuffixCstNode extends CstNode {
+  name: "suffix";
+  children: SuffixCstChildren;
 }
 
-export type CheckpointCstChildren = {
-  Checkpoint: IToken[];
-  For: IToken[];
-  Name: IToken[];
-  When?: IToken[];
-  condition?: ConditionCstNode[];
-  map: MapCstNode[];
+export type SuffixCstChildren = {
+  Dot?: IToken[];
+  Name?: IToken[];
+  set?: SetCstNode[];
+  parens?: ParensCstNode[];
+  brackets?: BracketsCstNode[];
+  fillers?: FillersCstNode[];
+  RepeatN?: IToken[];
+  RepeatX?: IToken[];
+  LBrace?: IToken[];
+  expression?: ExpressionCstNode[];
+  RBrace?: IToken[];
 };
 
-export interface LawCstNode extends CstNode {
-  name: "law";
-  children: LawCstChildren;
+export interface ParensCstNode extends CstNode {
+  name: "parens";
+  children: ParensCstChildren;
 }
 
-export type LawCstChildren = {
-  Law: IToken[];
-  Text: IToken[];
-  params?: ParamsCstNode[];
+export type ParensCstChildren = {
+  LParen: IToken[];
+  arg?: ArgCstNode[];
+  Comma?: IToken[];
+  RParen: IToken[];
+};
+
+export interface BracketsCstNode extends CstNode {
+  name: "brackets";
+  children: BracketsCstChildren;
+}
+
+export type BracketsCstChildren = {
+  LBracket: IToken[];
+  arg?: ArgCstNode[];
+  Comma?: IToken[];
+  RBracket: IToken[];
+};
+
+export interface ArgCstNode extends CstNode {
+  name: "arg";
+  children: ArgCstChildren;
+}
+
+export type ArgCstChildren = {
+  Ellipsis?: IToken[];
+  Name?: IToken[];
+  Equal?: IToken[];
+  expression?: (ExpressionCstNode)[];
+};
+
+export interface FillersCstNode extends CstNode {
+  name: "fillers";
+  children: FillersCstChildren;
+}
+
+export type FillersCstChildren = {
+  SlotOpen: IToken[];
+  slotArg?: SlotArgCstNode[];
+  Comma?: IToken[];
+  SlotClose: IToken[];
+};
+
+export interface SlotArgCstNode extends CstNode {
+  name: "slotArg";
+  children: SlotArgCstChildren;
+}
+
+export type SlotArgCstChildren = {
+  Ellipsis?: IToken[];
+  Name?: IToken[];
+  Equal?: IToken[];
+  filler?: (FillerCstNode)[];
+};
+
+export interface FillerCstNode extends CstNode {
+  name: "filler";
+  children: FillerCstChildren;
+}
+
+export type FillerCstChildren = {
+  stage: StageCstNode[];
+  Arrow?: IToken[];
+};
+
+export interface PrimaryCstNode extends CstNode {
+  name: "primary";
+  children: PrimaryCstChildren;
+}
+
+export type PrimaryCstChildren = {
+  atom?: (IToken)[];
+  parens?: ParensCstNode[];
+  set?: SetCstNode[];
+  list?: ListCstNode[];
+  if?: IfCstNode[];
+  match?: MatchCstNode[];
+};
+
+export interface ListCstNode extends CstNode {
+  name: "list";
+  children: ListCstChildren;
+}
+
+export type ListCstChildren = {
+  LBracket?: IToken[];
   For?: IToken[];
   binding?: BindingCstNode[];
-  Comma?: IToken[];
-  LBrace: IToken[];
-  condition: ConditionCstNode[];
-  wheres?: WheresCstNode[];
-  RBrace: IToken[];
-};
-
-export interface RewriteCstNode extends CstNode {
-  name: "rewrite";
-  children: RewriteCstChildren;
-}
-
-export type RewriteCstChildren = {
-  Rewrite: IToken[];
-  Text: IToken[];
-  params?: ParamsCstNode[];
-  When?: IToken[];
-  condition?: ConditionCstNode[];
-  LBrace: IToken[];
-  left: ExpressionCstNode[];
-  FatArrow: IToken[];
-  right: ExpressionCstNode[];
-  wheres?: WheresCstNode[];
-  RBrace: IToken[];
-};
-
-export interface WheresCstNode extends CstNode {
-  name: "wheres";
-  children: WheresCstChildren;
-}
-
-export type WheresCstChildren = {
-  Where: IToken[];
-  where: WhereCstNode[];
-  Comma?: IToken[];
-};
-
-export interface WhereCstNode extends CstNode {
-  name: "where";
-  children: WhereCstChildren;
-}
-
-export type WhereCstChildren = {
-  path: PathCstNode[];
-  Equal: IToken[];
-  expression: ExpressionCstNode[];
-};
-
-export interface MeaningCstNode extends CstNode {
-  name: "meaning";
-  children: MeaningCstChildren;
-}
-
-export type MeaningCstChildren = {
-  Equal?: IToken[];
+  Colon?: IToken[];
   expression?: ExpressionCstNode[];
-  body?: BodyCstNode[];
+  RBracket?: IToken[];
+  brackets?: BracketsCstNode[];
+};
+
+export interface IfCstNode extends CstNode {
+  name: "if";
+  children: IfCstChildren;
+}
+
+export type IfCstChildren = {
+  If: IToken[];
+  condition: ConditionCstNode[];
+  Then: IToken[];
+  then: ExpressionCstNode[];
+  Else: IToken[];
+  else: ExpressionCstNode[];
+};
+
+export interface MatchCstNode extends CstNode {
+  name: "match";
+  children: MatchCstChildren;
+}
+
+export type MatchCstChildren = {
+  Match: IToken[];
+  expression: ExpressionCstNode[];
+  LBrace: IToken[];
+  arm?: ArmCstNode[];
+  RBrace: IToken[];
+};
+
+export interface ArmCstNode extends CstNode {
+  name: "arm";
+  children: ArmCstChildren;
+}
+
+export type ArmCstChildren = {
+  pattern: PatternCstNode[];
+  Bar?: IToken[];
+  FatArrow: IToken[];
+  expression: ExpressionCstNode[];
+  Comma?: IToken[];
+};
+
+export interface PatternCstNode extends CstNode {
+  name: "pattern";
+  children: PatternCstChildren;
+}
+
+export type PatternCstChildren = {
+  atom?: (IToken)[];
+};
+
+export interface SetCstNode extends CstNode {
+  name: "set";
+  children: SetCstChildren;
+}
+
+export type SetCstChildren = {
+  LBrace: IToken[];
+  item?: (IToken)[];
+  Comma?: IToken[];
+  RBrace: IToken[];
 };
 
 export interface ParamsCstNode extends CstNode {
@@ -510,245 +576,179 @@ export type PathStepCstChildren = {
   RBracket?: IToken[];
 };
 
-export interface SetCstNode extends CstNode {
-  name: "set";
-  children: SetCstChildren;
+export interface FileCstNode extends CstNode {
+  name: "file";
+  children: FileCstChildren;
 }
 
-export type SetCstChildren = {
-  LBrace: IToken[];
-  item?: (IToken)[];
-  Comma?: IToken[];
-  RBrace: IToken[];
+export type FileCstChildren = {
+  declaration?: DeclarationCstNode[];
+  Semicolon?: IToken[];
 };
 
-export interface BindingCstNode extends CstNode {
-  name: "binding";
-  children: BindingCstChildren;
+export interface BareCstNode extends CstNode {
+  name: "bare";
+  children: BareCstChildren;
 }
 
-export type BindingCstChildren = {
-  Name: IToken[];
-  InOperator: IToken[];
-  postfix: (PostfixCstNode)[];
-  DotDot?: IToken[];
+export type BareCstChildren = {
+  expression: ExpressionCstNode[];
 };
 
-export interface ConditionCstNode extends CstNode {
-  name: "condition";
-  children: ConditionCstChildren;
+export interface DeclarationCstNode extends CstNode {
+  name: "declaration";
+  children: DeclarationCstChildren;
 }
 
-export type ConditionCstChildren = {
-  expression: (ExpressionCstNode)[];
-  Equal?: IToken[];
+export type DeclarationCstChildren = {
+  use?: UseCstNode[];
+  model?: ModelCstNode[];
+  block?: BlockCstNode[];
+  op?: OpCstNode[];
+  checkpoint?: CheckpointCstNode[];
+  law?: LawCstNode[];
+  rewrite?: RewriteCstNode[];
 };
 
-export interface ExpressionCstNode extends CstNode {
-  name: "expression";
-  children: ExpressionCstChildren;
+export interface UseCstNode extends CstNode {
+  name: "use";
+  children: UseCstChildren;
 }
 
-export type ExpressionCstChildren = {
-  operator?: (IToken)[];
-  operand?: (OperandCstNode)[];
-};
-
-export interface OperandCstNode extends CstNode {
-  name: "operand";
-  children: OperandCstChildren;
-}
-
-export type OperandCstChildren = {
-  sign?: (IToken)[];
-  stage: StageCstNode[];
-};
-
-export interface StageCstNode extends CstNode {
-  name: "stage";
-  children: StageCstChildren;
-}
-
-export type StageCstChildren = {
+export type UseCstChildren = {
+  Use: IToken[];
+  Text?: IToken[];
   Name?: IToken[];
-  Colon?: IToken[];
-  postfix: PostfixCstNode[];
-};
-
-export interface PostfixCstNode extends CstNode {
-  name: "postfix";
-  children: PostfixCstChildren;
-}
-
-export type PostfixCstChildren = {
-  New?: IToken[];
-  primary: PrimaryCstNode[];
-  suffix?: SuffixCstNode[];
-};
-
-export interface SuffixCstNode extends CstNode {
-  name: "suffix";
-  children: SuffixCstChildren;
-}
-
-export type SuffixCstChildren = {
   Dot?: IToken[];
-  Name?: IToken[];
-  set?: SetCstNode[];
-  parens?: ParensCstNode[];
-  brackets?: BracketsCstNode[];
-  fillers?: FillersCstNode[];
-  RepeatN?: IToken[];
-  RepeatX?: IToken[];
-  LBrace?: IToken[];
-  expression?: ExpressionCstNode[];
-  RBrace?: IToken[];
 };
 
-export interface ParensCstNode extends CstNode {
-  name: "parens";
-  children: ParensCstChildren;
+export interface ModelCstNode extends CstNode {
+  name: "model";
+  children: ModelCstChildren;
 }
 
-export type ParensCstChildren = {
-  LParen: IToken[];
-  arg?: ArgCstNode[];
-  Comma?: IToken[];
-  RParen: IToken[];
+export type ModelCstChildren = {
+  Model: IToken[];
+  Name: IToken[];
+  params?: ParamsCstNode[];
+  Extends?: IToken[];
+  base?: IToken[];
+  Over?: IToken[];
+  over?: IToken[];
+  Grows?: IToken[];
+  grows?: IToken[];
+  meaning: MeaningCstNode[];
 };
 
-export interface BracketsCstNode extends CstNode {
-  name: "brackets";
-  children: BracketsCstChildren;
+export interface BlockCstNode extends CstNode {
+  name: "block";
+  children: BlockCstChildren;
 }
 
-export type BracketsCstChildren = {
-  LBracket: IToken[];
-  arg?: ArgCstNode[];
-  Comma?: IToken[];
-  RBracket: IToken[];
+export type BlockCstChildren = {
+  Block: IToken[];
+  Name: IToken[];
+  params?: ParamsCstNode[];
+  slots?: SlotsCstNode[];
+  Colon?: IToken[];
+  role?: IToken[];
+  given?: GivenCstNode[];
+  meaning: MeaningCstNode[];
 };
 
-export interface ArgCstNode extends CstNode {
-  name: "arg";
-  children: ArgCstChildren;
+export interface OpCstNode extends CstNode {
+  name: "op";
+  children: OpCstChildren;
 }
 
-export type ArgCstChildren = {
-  Ellipsis?: IToken[];
-  Name?: IToken[];
-  Equal?: IToken[];
-  expression?: (ExpressionCstNode)[];
+export type OpCstChildren = {
+  Op: IToken[];
+  Name: IToken[];
+  params?: ParamsCstNode[];
+  given?: GivenCstNode[];
+  meaning: MeaningCstNode[];
 };
 
-export interface FillersCstNode extends CstNode {
-  name: "fillers";
-  children: FillersCstChildren;
+export interface CheckpointCstNode extends CstNode {
+  name: "checkpoint";
+  children: CheckpointCstChildren;
 }
 
-export type FillersCstChildren = {
-  SlotOpen: IToken[];
-  slotArg?: SlotArgCstNode[];
-  Comma?: IToken[];
-  SlotClose: IToken[];
+export type CheckpointCstChildren = {
+  Checkpoint: IToken[];
+  For: IToken[];
+  Name: IToken[];
+  When?: IToken[];
+  condition?: ConditionCstNode[];
+  map: MapCstNode[];
 };
 
-export interface SlotArgCstNode extends CstNode {
-  name: "slotArg";
-  children: SlotArgCstChildren;
+export interface LawCstNode extends CstNode {
+  name: "law";
+  children: LawCstChildren;
 }
 
-export type SlotArgCstChildren = {
-  Ellipsis?: IToken[];
-  Name?: IToken[];
-  Equal?: IToken[];
-  filler?: (FillerCstNode)[];
-};
-
-export interface FillerCstNode extends CstNode {
-  name: "filler";
-  children: FillerCstChildren;
-}
-
-export type FillerCstChildren = {
-  stage: StageCstNode[];
-  Arrow?: IToken[];
-};
-
-export interface PrimaryCstNode extends CstNode {
-  name: "primary";
-  children: PrimaryCstChildren;
-}
-
-export type PrimaryCstChildren = {
-  atom?: (IToken)[];
-  parens?: ParensCstNode[];
-  set?: SetCstNode[];
-  list?: ListCstNode[];
-  if?: IfCstNode[];
-  match?: MatchCstNode[];
-};
-
-export interface ListCstNode extends CstNode {
-  name: "list";
-  children: ListCstChildren;
-}
-
-export type ListCstChildren = {
-  LBracket?: IToken[];
+export type LawCstChildren = {
+  Law: IToken[];
+  Text: IToken[];
+  params?: ParamsCstNode[];
   For?: IToken[];
   binding?: BindingCstNode[];
-  Colon?: IToken[];
-  expression?: ExpressionCstNode[];
-  RBracket?: IToken[];
-  brackets?: BracketsCstNode[];
-};
-
-export interface IfCstNode extends CstNode {
-  name: "if";
-  children: IfCstChildren;
-}
-
-export type IfCstChildren = {
-  If: IToken[];
-  condition: ConditionCstNode[];
-  Then: IToken[];
-  then: ExpressionCstNode[];
-  Else: IToken[];
-  else: ExpressionCstNode[];
-};
-
-export interface MatchCstNode extends CstNode {
-  name: "match";
-  children: MatchCstChildren;
-}
-
-export type MatchCstChildren = {
-  Match: IToken[];
-  expression: ExpressionCstNode[];
+  Comma?: IToken[];
   LBrace: IToken[];
-  arm?: ArmCstNode[];
+  condition: ConditionCstNode[];
+  wheres?: WheresCstNode[];
   RBrace: IToken[];
 };
 
-export interface ArmCstNode extends CstNode {
-  name: "arm";
-  children: ArmCstChildren;
+export interface RewriteCstNode extends CstNode {
+  name: "rewrite";
+  children: RewriteCstChildren;
 }
 
-export type ArmCstChildren = {
-  pattern: PatternCstNode[];
-  Bar?: IToken[];
+export type RewriteCstChildren = {
+  Rewrite: IToken[];
+  Text: IToken[];
+  params?: ParamsCstNode[];
+  When?: IToken[];
+  condition?: ConditionCstNode[];
+  LBrace: IToken[];
+  left: ExpressionCstNode[];
   FatArrow: IToken[];
-  expression: ExpressionCstNode[];
+  right: ExpressionCstNode[];
+  wheres?: WheresCstNode[];
+  RBrace: IToken[];
+};
+
+export interface WheresCstNode extends CstNode {
+  name: "wheres";
+  children: WheresCstChildren;
+}
+
+export type WheresCstChildren = {
+  Where: IToken[];
+  where: WhereCstNode[];
   Comma?: IToken[];
 };
 
-export interface PatternCstNode extends CstNode {
-  name: "pattern";
-  children: PatternCstChildren;
+export interface WhereCstNode extends CstNode {
+  name: "where";
+  children: WhereCstChildren;
 }
 
-export type PatternCstChildren = {
-  atom?: (IToken)[];
+export type WhereCstChildren = {
+  path: PathCstNode[];
+  Equal: IToken[];
+  expression: ExpressionCstNode[];
+};
+
+export interface MeaningCstNode extends CstNode {
+  name: "meaning";
+  children: MeaningCstChildren;
+}
+
+export type MeaningCstChildren = {
+  Equal?: IToken[];
+  expression?: ExpressionCstNode[];
+  body?: BodyCstNode[];
 };

@@ -1,7 +1,8 @@
 /**
  * @file What backends have in common: what they are given, and what they hand to the host to be written.
  *
- * A backend takes a `VerifiedGraph` and gives a description of files; it reads no weights and writes nothing. None imports another.
+ * A backend takes a `VerifiedGraph` and gives a description of files; it reads no weights and writes nothing. None
+ * imports another.
  */
 import type { NodeOf } from "../ir/graph.ts";
 import type { Axis } from "../ir/type.ts";

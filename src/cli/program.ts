@@ -50,6 +50,7 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     .option("--cache", "with past and present (default where the model generates)")
     .option("--no-cache", "whole sequences only")
     .option("--no-optimize", "leave every rewrite out")
+    .option("--copy", "copy the checkpoint's files into the folder instead of hard-linking them: some tools refuse links")
     .addOption(new Option("--emit <stage>", "print a stage instead of writing a model").choices(STAGES))
     .action(async (source, options) => end(await (await import("./commands/compile.ts")).compile(io, source, options)));
 

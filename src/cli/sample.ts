@@ -59,7 +59,7 @@ function noise(n: number): number {
 }
 
 /** The number of rows of the smallest table in which an input looks something up, by the input's id. */
-function tableBounds(graph: Graph): ReadonlyMap<number, number> {
+export function tableBounds(graph: Graph): ReadonlyMap<number, number> {
   const bounds = new Map<number, number>();
   const origins = new Map<number, number>(graph.inputs.map((i) => [i.value.id, i.value.id]));
   const follow = (g: Graph): void => {

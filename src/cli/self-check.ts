@@ -2,12 +2,12 @@
  * @file Runs a compiled model once, at a tiny size, and compares it with what the program means: with a cache a first step of a
  * few places and one more place after it, in two rows of which one is padded.
  */
+import { concreteStates } from "../backends/onnx/emit.ts";
 import { float64 } from "../ops/float64.ts";
 import { evaluateGraph } from "../backends/reference/evaluate.ts";
 import { prepare, type Elaborated } from "../compile.ts";
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { Graph, State, VerifiedGraph } from "../ir/graph.ts";
-import { concretePath } from "../ir/params.ts";
 import type { Type } from "../ir/type.ts";
 import type { Tensor } from "../ops/op.ts";
 import { EvaluationError, places } from "../ops/tensor.ts";
@@ -72,15 +72,6 @@ function reference(graph: VerifiedGraph, inputs: ReadonlyMap<string, Tensor<numb
     if (e instanceof EvaluationError) return e.message;
     throw e;
   }
-}
-
-/** All states with concrete paths and names, in the order in which iterations run. */
-function concreteStates(graph: Graph, indices: readonly number[] = []): readonly State[] {
-  const own = graph.states.map((s) => ({
-    ...s, path: concretePath(s.path, indices), pastName: concretePath(s.pastName, indices), presentName: concretePath(s.presentName, indices),
-  }));
-  const inner = graph.nodes.flatMap((n) => (n.op === "repeat" ? n.attrs.schedule.flatMap((kind, i) => concreteStates(n.bodies[kind]!, [...indices, i])) : []));
-  return [...own, ...inner];
 }
 
 function boundaryInputs(graph: Graph, inputs: ReadonlyMap<string, Tensor<number>>): [string, Boundary][] {

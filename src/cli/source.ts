@@ -1,11 +1,14 @@
 /** @file What a command was given to read: a program, a checkpoint folder or a library model, as the compiler wants it. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Json, SourceRequest } from "../compile.ts";
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import { nearest } from "../diagnostics/suggest.ts";
+import { readConfig } from "../host/config.ts";
 import { library } from "../host/stdlib.ts";
+import { readSmall, statOf, systemReason } from "../host/system.ts";
 import type { SourceFile } from "../source/source.ts";
+import { decodeUtf8 } from "../weights/json.ts";
 
 /** The options that say what to read, as the command line has them. */
 export interface SourceOptions {
@@ -46,31 +49,11 @@ export function resolveSource(path: string | undefined, options: SourceOptions):
   if (path === undefined) return whole(options.model!, {});
   if (isFolder(path)) {
     if (options.model !== undefined) return { usage: `-m ${options.model} cannot go with a checkpoint folder: its config.json names the model` };
-    const config = readConfig(path, problems);
+    const config = configOf(path, problems);
     return whole(path, config ? { config } : {}, path);
   }
   const main = readProgram(path, problems);
   return whole(path, main ? { main } : {});
-}
-
-/** The config.json of a checkpoint folder. */
-export function readConfig(folder: string, problems: Diagnostic[]): { readonly name: string; readonly value: Json } | undefined {
-  const name = join(folder, "config.json");
-  if (!exists(name)) {
-    const inside = foldersWithConfig(folder);
-    problems.push(diagnose("cli/no-config", { folder }, undefined, { hint: inside.length > 0 ? `there is one in ${inside.join(", ")}` : undefined }));
-    return undefined;
-  }
-  const text = read(name, problems);
-  if (text === undefined) return undefined;
-  try {
-    const value = JSON.parse(text) as Json;
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { name, value };
-    problems.push(diagnose("cli/bad-config", { path: name, reason: "it holds another kind of value" }));
-  } catch (e) {
-    problems.push(diagnose("cli/bad-config", { path: name, reason: text.trim() === "" ? "it is empty" : (e as Error).message }));
-  }
-  return undefined;
 }
 
 function settingsOf(texts: readonly string[], problems: Diagnostic[]): SourceRequest["settings"] {
@@ -111,29 +94,29 @@ const WEIGHTS: readonly (readonly [string, string])[] = [
 /** The file that `use "./x.tfm"` in `from` means. */
 function readModule(path: string, from: SourceFile): SourceFile | undefined {
   const name = from.name === COMMAND_LINE ? path.replace(/^\.\//, "") : join(dirname(from.name), path);
-  try {
-    return { name, text: readFileSync(name, "utf8") };
-  } catch {
-    return undefined;
-  }
+  const text = read(name, []);
+  return text === undefined ? undefined : { name, text };
 }
+
+/** No program is longer: what is, is another file with the wrong name. */
+const LONGEST_PROGRAM = 4_000_000;
 
 function read(path: string, problems: Diagnostic[]): string | undefined {
-  try {
-    return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
-  } catch (e) {
-    problems.push(diagnose("cli/unreadable", { path, reason: reasonOf(e) }));
+  const found = readSmall(path, LONGEST_PROGRAM);
+  if ("reason" in found) {
+    problems.push(diagnose("cli/unreadable", { path, reason: found.reason }));
     return undefined;
   }
+  const text = decodeUtf8(found.bytes);
+  if (text === undefined) problems.push(diagnose("cli/unreadable", { path, reason: "its bytes are no UTF-8 text" }));
+  return text?.replace(/^\uFEFF/, "");
 }
 
-/** The system's words for an error, without its numbers. */
-export function reasonOf(e: unknown): string {
-  const { code, message } = e as NodeJS.ErrnoException;
-  const known: Record<string, string> = {
-    EACCES: "permission is denied", EPERM: "permission is denied", EISDIR: "it is a folder", EMFILE: "too many files are open", ENOENT: "it does not exist", ENOTDIR: "a part of its path is no folder",
-  };
-  return (code !== undefined && known[code]) || message;
+/** The config.json of a checkpoint folder, by the name that messages have for it. */
+export function configOf(folder: string, problems: Diagnostic[]): { readonly name: string; readonly value: Json } | undefined {
+  const { value, diagnostics } = readConfig(folder);
+  problems.push(...diagnostics);
+  return value === undefined ? undefined : { name: join(folder, "config.json"), value };
 }
 
 function hintFor(path: string): string | undefined {
@@ -146,17 +129,19 @@ function hintFor(path: string): string | undefined {
   return /^\w+$/.test(path) ? `a model of the library is named with -m: \`-m ${path}\`` : undefined;
 }
 
-function foldersWithConfig(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((f) => f.isDirectory() && exists(join(folder, f.name, "config.json")))
-    .map((f) => join(folder, f.name))
-    .slice(0, 4);
-}
-
 function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return statOf(path) !== undefined;
+  } catch (e) {
+    // What cannot be looked at is there all the same: reading it says why it cannot be read.
+    return systemReason(e) !== "";
+  }
 }
 
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statOf(path)?.isDirectory() ?? false;
+  } catch (e) {
+    return systemReason(e) === "";
+  }
 }

@@ -16,7 +16,7 @@ export function short(n: number): string {
     x /= 1000;
     unit++;
   }
-  const text = unit === 0 && Number.isInteger(x) ? String(x) : x.toPrecision(3).replace(/\.?0+$/, (zeros) => (zeros.startsWith(".") ? "" : zeros));
+  const text = String(Number(x.toPrecision(3)));
   return units[unit] === "" ? text : `${text} ${units[unit]}`;
 }
 

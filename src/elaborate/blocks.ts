@@ -295,7 +295,7 @@ function iteration(
     return applyAt(e, { ...body, fillers: [...body.fillers, ...fillers] }, inputs, [...path, `{${e.repeatDepth - 1}}`], dynamic, span);
   };
   e.repeatDepth++;
-  const result = e.building(builder, () => (e.home.shared ? run() : e.housing({ builder }, run)));
+  const result = e.building(builder, () => e.housing({ builder, tied: e.home.tied === true || e.home.shared !== undefined }, run));
   e.repeatDepth--;
   if (result.kind === "invalid") return undefined;
   if (result.kind !== "tensor" || !sameType(result.value.type, carried.type)) {

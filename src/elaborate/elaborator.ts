@@ -29,6 +29,8 @@ export interface WeightHome {
   readonly builder: GraphBuilder;
   /** Of an instance made with `new`: its weights so far, by path. */
   readonly shared?: Map<string, Value>;
+  /** Inside a repeat of an instance: a path met before is the same weight. */
+  readonly tied?: boolean;
 }
 
 const LIMIT_OF_NESTING = 200;

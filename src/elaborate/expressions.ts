@@ -199,7 +199,7 @@ function repeat(e: Elaborator, x: ast.Repeat, frame: Frame): V {
   const count = evaluate(e, x.count, frame);
   if (count.kind === "invalid") return INVALID;
   const n = asNumber(count);
-  if (n === undefined || !Number.isInteger(n) || n < 1 || n > 10_000)
+  if (n === undefined || !Number.isInteger(n) || n < 1 || n > 1000)
     return e.fail("type/repeat-count", { found: describe(count) }, x.count.span, {
       related: count.kind === "dim" && count.axis.origin ? [{ span: count.axis.origin, message: "it comes from here" }] : [],
     });

@@ -58,7 +58,7 @@ export function makeParam(e: Elaborator, path: string, type: { dtype: "float" | 
   const known = e.home.shared?.get(path);
   if (known) return tensor(known);
   const earlier = e.paths.get(path);
-  if (earlier && !e.home.shared) {
+  if (earlier && !e.home.shared && !e.home.tied) {
     const user = e.userSpan(span);
     return e.fail("name/path-twice", { path }, span, {
       related: earlier !== user ? [{ span: earlier, message: "the first one is made here" }] : [],

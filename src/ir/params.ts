@@ -1,5 +1,6 @@
 /** @file The parameters of a graph one by one: those of repeated bodies once for every iteration. */
 import type { Graph, Param } from "./graph.ts";
+import { concretePath } from "./paths.ts";
 
 export interface ConcreteParam {
   /** Without holes: `layers.3.attention.norm.weight`. */
@@ -7,17 +8,18 @@ export interface ConcreteParam {
   readonly param: Param;
 }
 
-/** Puts the indices of the repeats around into a path: `{0}` is the outermost. */
-export function concretePath(path: string, indices: readonly number[]): string {
-  return path.replace(/\{(\d+)\}/g, (hole, depth: string) => (indices[Number(depth)] === undefined ? hole : String(indices[Number(depth)])));
+/** Every parameter once, in the order in which a forward pass meets them. */
+export function* concreteParams(graph: Graph): Generator<ConcreteParam> {
+  const seen = new Set<string>();
+  // A stack that is applied twice has the same weights in both places.
+  for (const p of all(graph, [])) if (!seen.has(p.path)) yield (seen.add(p.path), p);
 }
 
-/** Every parameter, in the order in which a forward pass meets them. */
-export function* concreteParams(graph: Graph, indices: readonly number[] = []): Generator<ConcreteParam> {
+function* all(graph: Graph, indices: readonly number[]): Generator<ConcreteParam> {
   for (const param of graph.params) yield { path: concretePath(param.path, indices), param };
   for (const node of graph.nodes) {
     if (node.op !== "repeat") continue;
-    for (const [i, kind] of node.attrs.schedule.entries()) yield* concreteParams(node.bodies[kind]!, [...indices, i]);
+    for (const [i, kind] of node.attrs.schedule.entries()) yield* all(node.bodies[kind]!, [...indices, i]);
   }
 }
 

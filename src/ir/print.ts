@@ -19,12 +19,17 @@ class Printer {
     const grows = graph.grows === undefined ? "" : ` grows ${graph.grows}`;
     const lines = [`${indent}${kind} ${graph.name}${grows} {`];
     for (const [size, outside] of graph.sizeNames) lines.push(`${inner}size ${size} as "${outside}"`);
-    for (const input of graph.inputs) lines.push(`${inner}${this.define(input.value)} = input ${input.name}${as(input.outside)}`);
-    for (const param of graph.params) lines.push(`${inner}${this.define(param.value)} = param ${param.path} = ${initial(param.initial)}`);
-    for (const state of graph.states) lines.push(`${inner}${this.define(state.past)} = past ${state.path}${as(state.pastName)}`);
+    for (const input of graph.inputs)
+      lines.push(`${inner}${this.define(input.value)} = input ${input.name}${as(input.outside)}`);
+    for (const param of graph.params)
+      lines.push(`${inner}${this.define(param.value)} = param ${param.path} = ${initial(param.initial)}`);
+    for (const state of graph.states)
+      lines.push(`${inner}${this.define(state.past)} = past ${state.path}${as(state.pastName)}`);
     for (const node of graph.nodes) lines.push(...this.node(node, inner));
-    for (const state of graph.states) lines.push(`${inner}present ${state.path}${as(state.presentName)} = ${this.name(state.present)}`);
-    for (const output of graph.outputs) lines.push(`${inner}output ${output.name}${as(output.outside)} = ${this.name(output.value)}`);
+    for (const state of graph.states)
+      lines.push(`${inner}present ${state.path}${as(state.presentName)} = ${this.name(state.present)}`);
+    for (const output of graph.outputs)
+      lines.push(`${inner}output ${output.name}${as(output.outside)} = ${this.name(output.value)}`);
     lines.push(`${indent}}`);
     return lines;
   }
@@ -53,7 +58,9 @@ function as(outside: string | undefined): string {
 }
 
 function initial(initializer: Initializer): string {
-  return initializer.kind === "normal" ? `normal(${initializer.deviation})` : `constant(${showNumber(initializer.value)})`;
+  return initializer.kind === "normal"
+    ? `normal(${initializer.deviation})`
+    : `constant(${showNumber(initializer.value)})`;
 }
 
 function showNumber(n: number): string {

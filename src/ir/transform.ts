@@ -41,8 +41,11 @@ export function rebuild(graph: Graph, hooks: Hooks): Graph {
   const scope = new Scope(new GraphBuilder(graph.name), hooks, undefined, "graph");
   for (const [size, outside] of graph.sizeNames) scope.builder.sizeNames.set(size, outside);
   scope.builder.grows = graph.grows;
-  const values = graph.inputs.map((input) => scope.input(input.name, hooks.input?.(input) ?? input.value.type, input.outside, input.value.span));
-  for (const [i, input] of graph.inputs.entries()) scope.set(input.value, hooks.read?.(input, values[i]!, scope) ?? values[i]!);
+  const values = graph.inputs.map((input) =>
+    scope.input(input.name, hooks.input?.(input) ?? input.value.type, input.outside, input.value.span),
+  );
+  for (const [i, input] of graph.inputs.entries())
+    scope.set(input.value, hooks.read?.(input, values[i]!, scope) ?? values[i]!);
   scope.content(graph);
   for (const output of graph.outputs) scope.builder.output(output.name, scope.get(output.value), output.outside);
   hooks.finish?.(scope);
@@ -108,14 +111,26 @@ export class Scope {
   }
 
   /** Appends a node with inferred types. */
-  emit<K extends PrimitiveName>(op: K, inputs: readonly Value[], attrs: AttrsOf<K>, span?: Span, bodies: readonly Graph[] = []): readonly Value[] {
-    const inferred = infer(op, inputs.map((v) => v.type), attrs, bodies);
+  emit<K extends PrimitiveName>(
+    op: K,
+    inputs: readonly Value[],
+    attrs: AttrsOf<K>,
+    span?: Span,
+    bodies: readonly Graph[] = [],
+  ): readonly Value[] {
+    const inferred = infer(
+      op,
+      inputs.map((v) => v.type),
+      attrs,
+      bodies,
+    );
     if ("problem" in inferred) {
       const types = inputs.map((v) => showType(v.type)).join(", ");
       throw new RebuildError(`${op} of ${types} does not fit: ${inferred.problem.kind}`, span, inferred.problem);
     }
     const outputs = this.builder.node(op, inputs, attrs, inferred.types, span, bodies);
-    for (const output of outputs) this.definitions.set(this.own(output).id, { op, inputs, attrs } as unknown as Definition);
+    for (const output of outputs)
+      this.definitions.set(this.own(output).id, { op, inputs, attrs } as unknown as Definition);
     return outputs;
   }
 
@@ -132,7 +147,10 @@ export class Scope {
   content(graph: Graph): void {
     for (const param of graph.params) {
       if (this.hooks.param?.(param) === false) continue;
-      this.set(param.value, this.own(this.builder.param(param.path, param.value.type, param.initial, param.value.span)));
+      this.set(
+        param.value,
+        this.own(this.builder.param(param.path, param.value.type, param.initial, param.value.span)),
+      );
     }
     const pasts = graph.states.map((s) => this.state(s.past.type, s.past.span));
     for (const [i, state] of graph.states.entries()) this.set(state.past, pasts[i]!);
@@ -154,7 +172,10 @@ export class Scope {
   }
 
   /** The same node on what stands for its operands, its bodies rebuilt; `attrs` may be changed. */
-  copy<K extends PrimitiveName>(node: NodeOf<K> | Node, attrs: AttrsOf<K> = node.attrs as AttrsOf<K>): readonly Value[] {
+  copy<K extends PrimitiveName>(
+    node: NodeOf<K> | Node,
+    attrs: AttrsOf<K> = node.attrs as AttrsOf<K>,
+  ): readonly Value[] {
     const changed = { ...node, attrs } as unknown as Node;
     switch (changed.op) {
       case "repeat":
@@ -175,7 +196,8 @@ export class Scope {
     const captured = node.inputs.slice(carried).map((v) => this.values.get(v.id));
     const bodies = node.bodies.map((body) => {
       const inner = new Scope(new GraphBuilder(body.name, this.builder), this.hooks, this, "repeat");
-      for (const [i, v] of first.entries()) inner.set(body.inputs[i]!.value, inner.input(body.inputs[i]!.name, v.type, undefined, v.span));
+      for (const [i, v] of first.entries())
+        inner.set(body.inputs[i]!.value, inner.input(body.inputs[i]!.name, v.type, undefined, v.span));
       for (const [i, v] of captured.entries()) if (v) inner.set(body.inputs[carried + i]!.value, v);
       inner.close(body);
       return inner.builder;
@@ -196,7 +218,11 @@ export class Scope {
     for (const [i, { value }] of body.outputs.entries()) {
       const expected = carried[i]!.type;
       if (!sameType(value.type, expected))
-        throw new RebuildError(`an iteration takes ${showType(expected)} and gives ${showType(value.type)}`, node.span, undefined);
+        throw new RebuildError(
+          `an iteration takes ${showType(expected)} and gives ${showType(value.type)}`,
+          node.span,
+          undefined,
+        );
     }
   }
 
@@ -213,13 +239,20 @@ export class Scope {
         const at = own[b]!.findIndex((o) => o.id === v.id);
         return { name: `captured${i}`, value: at < 0 ? newValue(v.type, v.span) : built.inputs[carried + at]!.value };
       });
-      return replaceTwins({ ...built, inputs: [...built.inputs.slice(0, carried), ...inputs] }, twins(own[b]!, built.inputs.slice(carried)));
+      return replaceTwins(
+        { ...built, inputs: [...built.inputs.slice(0, carried), ...inputs] },
+        twins(own[b]!, built.inputs.slice(carried)),
+      );
     });
     return { captures: all, graphs };
   }
 
   private copyCall(node: NodeOf<"call">, inputs: readonly Value[]): readonly Value[] {
-    const { graph, captures } = this.operandBody(node.bodies[0]!, inputs.map((v) => v.type), "call");
+    const { graph, captures } = this.operandBody(
+      node.bodies[0]!,
+      inputs.map((v) => v.type),
+      "call",
+    );
     const operands = [...node.attrs.operands, ...captures.map((_, i) => `captured${i}`)];
     return this.emit("call", [...inputs, ...captures], { ...node.attrs, operands }, node.span, [graph]);
   }
@@ -233,9 +266,14 @@ export class Scope {
   }
 
   /** A body all of whose inputs are operands; what it reads beyond these becomes further operands. */
-  private operandBody(body: Graph, types: readonly Type[], kind: "call" | "scan"): { graph: Graph; captures: readonly Value[] } {
+  private operandBody(
+    body: Graph,
+    types: readonly Type[],
+    kind: "call" | "scan",
+  ): { graph: Graph; captures: readonly Value[] } {
     const inner = new Scope(new GraphBuilder(body.name, this.builder), this.hooks, this, kind);
-    for (const [i, input] of body.inputs.entries()) inner.set(input.value, inner.input(input.name, types[i]!, undefined, input.value.span));
+    for (const [i, input] of body.inputs.entries())
+      inner.set(input.value, inner.input(input.name, types[i]!, undefined, input.value.span));
     inner.close(body);
     return { graph: inner.builder.build(), captures: inner.builder.captures.map((v) => this.builder.use(v)) };
   }

@@ -43,11 +43,18 @@ class Checker {
       this.type(value.type, `${where}: ${what}`);
     };
     const use = (value: Value, what: string): void => {
-      if (!own.has(value.id)) say(`${what} reads value ${value.id} (${showType(value.type)}), which is not made before in this graph`);
+      if (!own.has(value.id))
+        say(`${what} reads value ${value.id} (${showType(value.type)}), which is not made before in this graph`);
     };
 
-    this.distinct(graph.inputs.map((i) => i.name), `${where}: input`);
-    this.distinct(graph.outputs.map((o) => o.name), `${where}: output`);
+    this.distinct(
+      graph.inputs.map((i) => i.name),
+      `${where}: input`,
+    );
+    this.distinct(
+      graph.outputs.map((o) => o.name),
+      `${where}: output`,
+    );
     for (const input of graph.inputs) define(input.value, `input ${input.name}`);
     for (const param of graph.params) {
       define(param.value, `parameter ${param.path}`);
@@ -80,12 +87,16 @@ class Checker {
   private results(node: Node, where: string): void {
     const inferred = inferNode(node);
     if ("problem" in inferred) {
-      const sizes = (_key: string, x: unknown): unknown => (x && typeof x === "object" && "equals" in x ? String(x) : x);
-      this.problems.push(`${where}: its operands do not fit: ${JSON.stringify({ ...inferred.problem, origin: undefined }, sizes)}`);
+      const sizes = (_key: string, x: unknown): unknown =>
+        x && typeof x === "object" && "equals" in x ? String(x) : x;
+      this.problems.push(
+        `${where}: its operands do not fit: ${JSON.stringify({ ...inferred.problem, origin: undefined }, sizes)}`,
+      );
       return;
     }
     const found = node.outputs.map((v) => v.type);
-    if (!sameTypes(found, inferred.types)) this.problems.push(`${where}: has the types ${showTypes(found)}, its rule gives ${showTypes(inferred.types)}`);
+    if (!sameTypes(found, inferred.types))
+      this.problems.push(`${where}: has the types ${showTypes(found)}, its rule gives ${showTypes(inferred.types)}`);
   }
 
   /** Checks the bodies and how they fit their node; false where the node has not the right number of them. */
@@ -101,11 +112,17 @@ class Checker {
     for (const [i, body] of node.bodies.entries()) {
       this.paths = new Set(around);
       const inner = `${where} > body ${i}`;
-      if (node.op !== "repeat" && (body.params.length > 0 || body.states.length > 0)) this.problems.push(`${inner}: has parameters or states`);
+      if (node.op !== "repeat" && (body.params.length > 0 || body.states.length > 0))
+        this.problems.push(`${inner}: has parameters or states`);
       if (body.outputs.length === 0) this.problems.push(`${inner}: has no output`);
       this.graph(body, inner, node.op === "repeat" ? depth + 1 : depth);
       if (node.op === "scan") this.scanBody(node, body, inner);
-      else this.same(body.inputs.map((v) => v.value.type), node.inputs.map((v) => v.type), `${inner}: inputs`);
+      else
+        this.same(
+          body.inputs.map((v) => v.value.type),
+          node.inputs.map((v) => v.type),
+          `${inner}: inputs`,
+        );
       for (const path of this.paths) within.add(path);
     }
     this.paths = within;
@@ -117,26 +134,43 @@ class Checker {
 
   private repeat(node: Extract<Node, { op: "repeat" }>, where: string): void {
     const { count, carried, schedule } = node.attrs;
-    if (carried > node.inputs.length) this.problems.push(`${where}: ${carried} carried operands of ${node.inputs.length}`);
-    if (schedule.length !== count) this.problems.push(`${where}: a schedule of ${schedule.length} for ${count} iterations`);
-    for (const kind of schedule) if (!node.bodies[kind]) this.problems.push(`${where}: the schedule names body ${kind} of ${node.bodies.length}`);
+    if (carried > node.inputs.length)
+      this.problems.push(`${where}: ${carried} carried operands of ${node.inputs.length}`);
+    if (schedule.length !== count)
+      this.problems.push(`${where}: a schedule of ${schedule.length} for ${count} iterations`);
+    for (const kind of schedule)
+      if (!node.bodies[kind]) this.problems.push(`${where}: the schedule names body ${kind} of ${node.bodies.length}`);
     for (const [i, body] of node.bodies.entries())
-      this.same(body.outputs.map((o) => o.value.type), node.inputs.slice(0, carried).map((v) => v.type), `${where} > body ${i}: outputs`);
+      this.same(
+        body.outputs.map((o) => o.value.type),
+        node.inputs.slice(0, carried).map((v) => v.type),
+        `${where} > body ${i}: outputs`,
+      );
   }
 
   private scanBody(node: Extract<Node, { op: "scan" }>, body: Graph, where: string): void {
     const state = body.outputs[0]?.value.type;
     if (!state) return;
-    const xs = node.inputs.slice(1).map((v) => ({ ...v.type, axes: v.type.axes.filter((a) => a.name !== node.attrs.axis) }));
-    this.same(body.inputs.map((v) => v.value.type), [state, ...xs], `${where}: inputs`);
+    const xs = node.inputs
+      .slice(1)
+      .map((v) => ({ ...v.type, axes: v.type.axes.filter((a) => a.name !== node.attrs.axis) }));
+    this.same(
+      body.inputs.map((v) => v.value.type),
+      [state, ...xs],
+      `${where}: inputs`,
+    );
   }
 
   private same(found: readonly Type[], expected: readonly Type[], what: string): void {
-    if (!sameTypes(found, expected)) this.problems.push(`${what} have the types ${showTypes(found)}, not ${showTypes(expected)}`);
+    if (!sameTypes(found, expected))
+      this.problems.push(`${what} have the types ${showTypes(found)}, not ${showTypes(expected)}`);
   }
 
   private type(type: Type, what: string): void {
-    this.distinct(type.axes.map((a) => a.name), `${what} has two axes`);
+    this.distinct(
+      type.axes.map((a) => a.name),
+      `${what} has two axes`,
+    );
     for (const axis of type.axes) {
       if (axis.size.known !== undefined && (axis.size.known < 0 || !Number.isInteger(axis.size.known)))
         this.problems.push(`${what}: the axis ${axis.name} has the size ${axis.size.toString()}`);
@@ -144,16 +178,20 @@ class Checker {
   }
 
   private distinct(names: readonly string[], what: string): void {
-    for (const [i, name] of names.entries()) if (names.indexOf(name) !== i) this.problems.push(`${what} ${name} stands twice`);
+    for (const [i, name] of names.entries())
+      if (names.indexOf(name) !== i) this.problems.push(`${what} ${name} stands twice`);
   }
 
   /** A path in `depth` repeats holds `{0}` to `{depth - 1}`, or the iterations would share what is theirs alone. */
   private path(path: string, depth: number, what: string): void {
     // A state and a parameter are different things: each may have the path.
     const key = `${what.endsWith("state") ? "state" : "parameter"} ${path}`;
-    if (this.paths.has(key)) this.problems.push(`${what} ${path} stands twice`);
+    // A stack that is applied twice has its weights in two repeats.
+    const tied = depth > 0 && key.startsWith("parameter");
+    if (this.paths.has(key) && !tied) this.problems.push(`${what} ${path} stands twice`);
     this.paths.add(key);
-    for (let i = 0; i < depth; i++) if (!path.includes(`{${i}}`)) this.problems.push(`${what} ${path} lacks {${i}}, the index of a repeat it is in`);
+    for (let i = 0; i < depth; i++)
+      if (!path.includes(`{${i}}`)) this.problems.push(`${what} ${path} lacks {${i}}, the index of a repeat it is in`);
     for (const [, index] of path.matchAll(/\{(\d+)\}/g))
       if (Number(index) >= depth) this.problems.push(`${what} ${path} has {${index}} in ${depth} repeats`);
   }

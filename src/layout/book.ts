@@ -1,17 +1,34 @@
 /**
- * @file The layout phase: which tensors hold a value, and in what layout. A backend says for every operator in what layout it reads each
- * operand (`read`) and in what layout it wrote its result (`made`); the book places the conversions, each once, and records them.
+ * @file The layout phase: which tensors hold a value, and in what layout. A backend says for every operator in what
+ * layout it reads each operand (`read`) and in what layout it wrote its result (`made`); the book places the
+ * conversions, each once, and records them.
  */
 import type { Axis, Type } from "../ir/type.ts";
 import { Size } from "../ir/size.ts";
 import { planConversion, type Step } from "./convert.ts";
-import { dimensions, isOne, sameList, separate, showLayout, significant, splitGroups, type Layout, type SizeOf } from "./layout.ts";
+import {
+  dimensions,
+  isOne,
+  sameList,
+  separate,
+  showLayout,
+  significant,
+  splitGroups,
+  type Layout,
+  type SizeOf,
+} from "./layout.ts";
 import { isPhysical, Storage, unusedName, type Converter, type Provider, type View } from "./view.ts";
 
 /** What happened, in order: for `printLayout`. */
 export type Entry<T> =
   | { readonly kind: "made"; readonly tensor: T; readonly layout: Layout; readonly type: Type }
-  | { readonly kind: "converted"; readonly tensor: T; readonly from: T; readonly step: Step["kind"] | "expand"; readonly layout: Layout };
+  | {
+      readonly kind: "converted";
+      readonly tensor: T;
+      readonly from: T;
+      readonly step: Step["kind"] | "expand";
+      readonly layout: Layout;
+    };
 
 /** What a conversion costs: a reshape moves nothing. */
 const COST = { reshape: 1, transpose: 10 } as const;
@@ -24,8 +41,8 @@ export class Book<T> {
   constructor(private readonly target: Converter<T>) {}
 
   /**
-   * From now on counts what is done to values that are there already: a conversion of such a value is made once and then found, so
-   * that doing the same again would go differently. Gives the number from which storages are new.
+   * From now on counts what is done to values that are there already: a conversion of such a value is made once and
+   * then found, so that doing the same again would go differently. Gives the number from which storages are new.
    */
   watch(): number {
     this.watches.push({ watermark: this.created, escapes: 0 });
@@ -52,7 +69,10 @@ export class Book<T> {
   /** A value that an operator wrote. An axis of its type that the layout lacks is one along which it is the same. */
   made(tensor: T, layout: Layout, type: Type): View<T> {
     const placed = new Set(layout.flat());
-    const storage = new Storage<T>(this.created++, new Map(type.axes.filter((a) => placed.has(a.name)).map((a) => [a.name, a.size])));
+    const storage = new Storage<T>(
+      this.created++,
+      new Map(type.axes.filter((a) => placed.has(a.name)).map((a) => [a.name, a.size])),
+    );
     storage.place(tensor, layout);
     this.entries.push({ kind: "made", tensor: tensor, layout, type });
     return viewOf(storage, type);
@@ -60,7 +80,10 @@ export class Book<T> {
 
   /** A value whose tensors have any grouping of one memory order: nothing is made before it is read. */
   provided(type: Type, provider: Provider<T>): View<T> {
-    return viewOf(new Storage<T>(this.created++, new Map(type.axes.map((a) => [a.name, a.size])), undefined, provider), type);
+    return viewOf(
+      new Storage<T>(this.created++, new Map(type.axes.map((a) => [a.name, a.size])), undefined, provider),
+      type,
+    );
   }
 
   /** The tensor that holds the value in this layout. Axes of size one may be missing, or stand anywhere. */
@@ -68,7 +91,9 @@ export class Book<T> {
     const sizeOf: SizeOf = (part) => view.spread.get(part) ?? view.storage.sizeOf(part);
     const inStorage = layout.map((g) => g.flatMap((axis) => partsOf(view, axis)));
     const needsSpread = significant(inStorage, sizeOf).some((g) => g.some((part) => view.spread.has(part)));
-    return needsSpread ? this.readSpread(view, inStorage, sizeOf) : this.readStorage(view.storage, withoutSpread(view, inStorage));
+    return needsSpread
+      ? this.readSpread(view, inStorage, sizeOf)
+      : this.readStorage(view.storage, withoutSpread(view, inStorage));
   }
 
   /** Splits an axis into several. */
@@ -98,10 +123,15 @@ export class Book<T> {
 
   /** The layouts in which there are tensors now, by the value's own axes; where none fits them, none. */
   layouts(view: View<T>): readonly Layout[] {
-    return layoutsOfStorage(view.storage).map((l) => translate(view, l)).filter((l) => l !== undefined);
+    return layoutsOfStorage(view.storage)
+      .map((l) => translate(view, l))
+      .filter((l) => l !== undefined);
   }
 
-  /** How the value lies now, by its own axes (those along which it is the same left out): what to follow when there is no reason not to. */
+  /**
+   * How the value lies now, by its own axes (those along which it is the same left out): what to follow when there is
+   * no reason not to.
+   */
   layoutOf(view: View<T>): Layout {
     return this.layouts(view)[0] ?? separate(this.memoryOrder(view));
   }
@@ -126,7 +156,8 @@ export class Book<T> {
 
   private readProvided(storage: Storage<T>, provider: Provider<T>, wanted: Layout): T {
     const { sizeOf } = storage;
-    const stored = separate(provider.order);
+    // As if it were one dimension: the reshape that then comes first costs nothing.
+    const stored: Layout = [provider.order];
     const steps = planConversion(stored, wanted, sizeOf);
     const [first] = steps;
     const start = steps.length === 0 ? wanted : first?.kind === "reshape" ? first.to : stored;
@@ -155,7 +186,10 @@ export class Book<T> {
       const layout = separate(origin.parent.provider.order);
       return [{ tensor: this.readStorage(origin.parent, layout), layout: refined(layout, origin.axis, origin.into) }];
     }
-    const outer = this.sources(origin.parent).map((p) => ({ tensor: p.tensor, layout: refined(p.layout, origin.axis, origin.into) }));
+    const outer = this.sources(origin.parent).map((p) => ({
+      tensor: p.tensor,
+      layout: refined(p.layout, origin.axis, origin.into),
+    }));
     return [...outer, ...storage.placements];
   }
 
@@ -241,11 +275,17 @@ function contracted<T>(storage: Storage<T>, layout: Layout): Layout | undefined 
   return lies.map((g) => (g === group ? [...g.slice(0, at), axis, ...g.slice(at + parts.length)] : g));
 }
 
-/** A layout of storage in the value's own axes, joining dimensions that one of them spans; undefined where one lies scattered. */
+/**
+ * A layout of storage in the value's own axes, joining dimensions that one of them spans; undefined where one lies
+ * scattered.
+ */
 function translate<T>(view: View<T>, layout: Layout): Layout | undefined {
   const axisOf = new Map<string, string>();
   for (const [axis, parts] of view.axes) for (const p of parts) axisOf.set(p, axis);
-  const partsLeft = (axis: string): string[] => view.axes.get(axis)!.filter((p) => view.spread.has(p) ? !isOne(view.spread.get(p)!) : !isOne(view.storage.sizeOf(p)));
+  const partsLeft = (axis: string): string[] =>
+    view.axes
+      .get(axis)!
+      .filter((p) => (view.spread.has(p) ? !isOne(view.spread.get(p)!) : !isOne(view.storage.sizeOf(p))));
   const groups: string[][] = [];
   let rest: string[] = [];
   for (const from of significant(layout, view.storage.sizeOf)) {
@@ -281,4 +321,3 @@ function shareParts<T>(view: View<T>, parts: readonly string[], into: readonly A
   last.push(...left); // of size one, or the product would not have fitted
   return left.every((p) => isOne(view.spread.get(p) ?? view.storage.sizeOf(p))) ? (shares as string[][]) : undefined;
 }
-

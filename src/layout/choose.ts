@@ -4,17 +4,26 @@ import type { Book } from "./book.ts";
 import { isOne, sameLayout, showLayout, significant, splitGroups, type Layout, type SizeOf } from "./layout.ts";
 import { isPhysical, type View } from "./view.ts";
 
-/** How an elementwise operator reads its operands and what it writes. An operand's missing axes are dimensions of size one. */
+/**
+ * How an elementwise operator reads its operands and what it writes. An operand's missing axes are dimensions of size
+ * one.
+ */
 export interface Alignment {
   readonly layout: Layout;
   readonly operands: readonly Layout[];
 }
 
 /**
- * Follows the largest operand: of the layouts in which an operand with all axes lies, the one that needs the fewest conversions,
- * then the one with the fewest dimensions. Dimensions are split where an operand has only some of their axes.
+ * Follows the largest operand: of the layouts in which an operand with all axes lies, the one that needs the fewest
+ * conversions, then the one with the fewest dimensions. Dimensions are split where an operand has only some of their
+ * axes.
  */
-export function align<T>(book: Book<T>, views: readonly View<T>[], type: Type, rank: (axis: string) => number): Alignment {
+export function align<T>(
+  book: Book<T>,
+  views: readonly View<T>[],
+  type: Type,
+  rank: (axis: string) => number,
+): Alignment {
   const sizeOf: SizeOf = (axis) => type.axes.find((a) => a.name === axis)!.size;
   const present = type.axes.map((a) => a.name).filter((a) => views.some((v) => isPhysical(v, a)));
   const needed = present.filter((a) => !isOne(sizeOf(a)));
@@ -23,7 +32,8 @@ export function align<T>(book: Book<T>, views: readonly View<T>[], type: Type, r
   const candidates = full.flatMap((v) => book.layouts(v));
   if (candidates.length === 0) candidates.push(mergedOrder(book, views, present, rank).map((a) => [a]));
 
-  const mark = (axis: string): string => (isOne(sizeOf(axis)) ? "" : has.map((h) => (h.has(axis) ? "1" : "0")).join(""));
+  const mark = (axis: string): string =>
+    isOne(sizeOf(axis)) ? "" : has.map((h) => (h.has(axis) ? "1" : "0")).join("");
   let best: { alignment: Alignment; cost: number } | undefined;
   const tried = new Set<string>();
   for (const candidate of candidates) {
@@ -32,7 +42,9 @@ export function align<T>(book: Book<T>, views: readonly View<T>[], type: Type, r
     if (tried.has(key)) continue;
     tried.add(key);
     const operands = views.map((_, i) => operandLayout(layout, has[i]!));
-    const conversions = views.filter((v, i) => !book.layouts(v).some((l) => sameLayout(trimmed(significantIn(v, l)), operands[i]!))).length;
+    const conversions = views.filter(
+      (v, i) => !book.layouts(v).some((l) => sameLayout(trimmed(significantIn(v, l)), operands[i]!)),
+    ).length;
     const cost = conversions * 100 + layout.length;
     if (!best || cost < best.cost) best = { alignment: { layout, operands }, cost };
   }
@@ -40,15 +52,16 @@ export function align<T>(book: Book<T>, views: readonly View<T>[], type: Type, r
 }
 
 /**
- * Splits dimensions where the mark changes. The first piece of one that is split joins the dimension before it if that has its mark: there
- * is a reshape anyway, and fewer dimensions are better.
+ * Splits dimensions where the mark changes. The first piece of one that is split joins the dimension before it if that
+ * has its mark: there is a reshape anyway, and fewer dimensions are better.
  */
 function splitWhereNeeded(layout: Layout, mark: (axis: string) => string): Layout {
   const out: (readonly string[])[] = [];
   for (const group of layout) {
     const [first, ...others] = splitGroups([group], mark) as [readonly string[], ...Layout];
     const before = out.at(-1);
-    const joins = others.length > 0 && before !== undefined && before.length > 0 && mark(before.at(-1)!) === mark(first[0]!);
+    const joins =
+      others.length > 0 && before !== undefined && before.length > 0 && mark(before.at(-1)!) === mark(first[0]!);
     if (joins) out[out.length - 1] = [...before, ...first];
     else out.push(first);
     out.push(...others);
@@ -57,7 +70,7 @@ function splitWhereNeeded(layout: Layout, mark: (axis: string) => string): Layou
 }
 
 /** How an operand with only these axes is read so that it broadcasts to the layout. */
-export function operandLayout(layout: Layout, has: ReadonlySet<string>): Layout {
+function operandLayout(layout: Layout, has: ReadonlySet<string>): Layout {
   return trimmed(layout.map((g) => g.filter((a) => has.has(a))));
 }
 
@@ -71,8 +84,16 @@ function significantIn<T>(view: View<T>, layout: Layout): Layout {
   return significant(layout, (axis) => view.type.axes.find((a) => a.name === axis)!.size);
 }
 
-/** An order of axes that keeps each operand's own order where it can; among those free to come next, the lowest rank first. */
-export function mergedOrder<T>(book: Book<T>, views: readonly View<T>[], axes: readonly string[], rank: (axis: string) => number): string[] {
+/**
+ * An order of axes that keeps each operand's own order where it can; among those free to come next, the lowest rank
+ * first.
+ */
+export function mergedOrder<T>(
+  book: Book<T>,
+  views: readonly View<T>[],
+  axes: readonly string[],
+  rank: (axis: string) => number,
+): string[] {
   const orders = views.map((v) => book.memoryOrder(v).filter((a) => axes.includes(a)));
   const left = [...axes];
   const order: string[] = [];

@@ -1,4 +1,6 @@
-/** @file From one layout to another: a reshape where memory stays as it is, a transpose only where elements truly move. */
+/**
+ * @file From one layout to another: a reshape where memory stays as it is, a transpose only where elements truly move.
+ */
 import { isOne, sameLayout, sameList, significant, type Layout, type SizeOf } from "./layout.ts";
 
 /** One conversion; `to` is how the tensor lies after it. */
@@ -24,7 +26,13 @@ export function memoryOrder(layout: Layout, sizeOf: SizeOf): readonly string[] {
 }
 
 /** A transpose with the reshapes that it needs around it. */
-function aroundTranspose(source: Layout, target: Layout, to: Layout, order: readonly string[], wanted: readonly string[]): Step[] {
+function aroundTranspose(
+  source: Layout,
+  target: Layout,
+  to: Layout,
+  order: readonly string[],
+  wanted: readonly string[],
+): Step[] {
   const pieces = piecesToMove(source, target, order, wanted);
   const moved = [...pieces].sort((a, b) => wanted.indexOf(a[0]!) - wanted.indexOf(b[0]!));
   const steps: Step[] = [];
@@ -36,14 +44,15 @@ function aroundTranspose(source: Layout, target: Layout, to: Layout, order: read
 }
 
 /**
- * What moves as a whole, in the source's order: the source's own dimensions where none is torn apart (no reshape before), else
- * the target's where each moves as a whole (no reshape after), else the longest runs that both have.
+ * What moves as a whole, in the source's order: the source's own dimensions where none is torn apart (no reshape
+ * before), else the target's where each moves as a whole (no reshape after), else the longest runs that both have.
  */
 function piecesToMove(source: Layout, target: Layout, order: readonly string[], wanted: readonly string[]): Layout {
   const runs = commonRuns(order, wanted);
   const inOneRun = (group: readonly string[]): boolean => runs.some((r) => group.every((a) => r.includes(a)));
   if (source.every((g) => g.length > 0 && inOneRun(g))) return source;
-  if (target.every((g) => g.length > 0 && inOneRun(g))) return [...target].sort((a, b) => order.indexOf(a[0]!) - order.indexOf(b[0]!));
+  if (target.every((g) => g.length > 0 && inOneRun(g)))
+    return [...target].sort((a, b) => order.indexOf(a[0]!) - order.indexOf(b[0]!));
   return runs;
 }
 

@@ -1,9 +1,9 @@
 /**
  * @file Layouts: how the named axes of a value lie in a target's tensor.
  *
- * A layout is a list of groups of axis names. Each group is one dimension of the tensor, row-major inside: `[[batch, seq], [hidden]]`
- * is two-dimensional, its rows are all places of all sequences. An empty group is a dimension of size one. An axis of size one
- * may stand anywhere or be left out: it never moves an element.
+ * A layout is a list of groups of axis names. Each group is one dimension of the tensor, row-major inside: `[[batch,
+ * seq], [hidden]]` is two-dimensional, its rows are all places of all sequences. An empty group is a dimension of size
+ * one. An axis of size one may stand anywhere or be left out: it never moves an element.
  */
 import { Size } from "../ir/size.ts";
 
@@ -49,11 +49,6 @@ export function sameList(a: readonly string[], b: readonly string[]): boolean {
 
 export function sameLayout(a: Layout, b: Layout): boolean {
   return a.length === b.length && a.every((g, i) => sameList(g, b[i]!));
-}
-
-/** Puts the named axes each into a dimension of its own; what stood around them in a group stays together. */
-export function isolate(layout: Layout, axes: readonly string[]): Layout {
-  return splitGroups(layout, (a) => (axes.includes(a) ? a : ""));
 }
 
 /** Cuts every group where two neighbours differ in their mark. */

@@ -1,6 +1,7 @@
 /**
- * @file Values in memory. A `Storage` is one computed thing and every tensor that holds it, each in a layout of its own; a `View`
- * is what a value of the graph sees of a storage. Renaming, splitting, merging and spreading axes make views and no tensors.
+ * @file Values in memory. A `Storage` is one computed thing and every tensor that holds it, each in a layout of its
+ * own; a `View` is what a value of the graph sees of a storage. Renaming, splitting, merging and spreading axes make
+ * views and no tensors.
  */
 import type { Size } from "../ir/size.ts";
 import type { Type } from "../ir/type.ts";
@@ -111,7 +112,10 @@ export function renamed<T>(view: View<T>, from: string, to: string, type: Type):
 /** Makes one axis of several. */
 export function merged<T>(view: View<T>, names: readonly string[], into: string, type: Type): View<T> {
   const axes = new Map([...view.axes].filter(([name]) => !names.includes(name)));
-  axes.set(into, names.flatMap((n) => view.axes.get(n)!));
+  axes.set(
+    into,
+    names.flatMap((n) => view.axes.get(n)!),
+  );
   return reviewed(view, type, axes);
 }
 

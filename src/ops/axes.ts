@@ -50,7 +50,11 @@ const split: Primitive<"split"> = {
   doc: "One axis becomes several, the first the slowest, in its place. `x[head_dim -> (pair = 2, half)]` puts the two halves side by side.",
   operands: ["x"],
   traits: ["structural"],
-  constraints: { axis: "x has the axis", free: "x has no other axis of a new name", size: "the product of the parts is the size of the axis" },
+  constraints: {
+    axis: "x has the axis",
+    free: "x has no other axis of a new name",
+    size: "the product of the parts is the size of the axis",
+  },
   infer([x], { axis, into }) {
     const whole = axisNamed(x!, axis);
     if (!whole) return fail({ kind: "axis-missing", operand: 0, axis });
@@ -74,8 +78,15 @@ const merge: Primitive<"merge"> = {
     const failure = requireAxes(x!, axes) ?? requireDistinct(axes);
     if (failure) return failure;
     const parts = axes.map((name) => axisNamed(x!, name)!);
-    const merged: Axis = { name: into, size: parts.reduce((all, a) => all.times(a.size), Size.ONE), origin: parts[0]?.origin };
-    return distinct(x!, replaceAxis(x!.axes, axes[0]!, [merged]).filter((a) => a === merged || !axes.includes(a.name)));
+    const merged: Axis = {
+      name: into,
+      size: parts.reduce((all, a) => all.times(a.size), Size.ONE),
+      origin: parts[0]?.origin,
+    };
+    return distinct(
+      x!,
+      replaceAxis(x!.axes, axes[0]!, [merged]).filter((a) => a === merged || !axes.includes(a.name)),
+    );
   },
   evaluate(run, [x], { axes, into }) {
     const parts = axes.map((name) => x!.axes[axisIndex(x!.axes, name)]!);
@@ -114,7 +125,9 @@ const slice: Primitive<"slice"> = {
   infer([x], { axis, start, size }) {
     const whole = axisNamed(x!, axis);
     if (!whole) return fail({ kind: "axis-missing", operand: 0, axis });
-    return outOfRange(whole, start, start.plus(size)) ?? result(x!.dtype, replaceAxis(x!.axes, axis, [{ ...whole, size }]));
+    return (
+      outOfRange(whole, start, start.plus(size)) ?? result(x!.dtype, replaceAxis(x!.axes, axis, [{ ...whole, size }]))
+    );
   },
   evaluate: (run, [x], { axis, start, size }) => [sliced(run, x!, axis, run.size(start), run.size(size))],
 };

@@ -1,7 +1,17 @@
 /** @file Elementwise operators of two and three operands: aligned by the names of their axes, broadcast along what one lacks. */
 import type { Dtype, Type } from "../ir/type.ts";
 import type { Arithmetic, Evaluation, Inferred, Primitive, Tensor, Trait } from "./op.ts";
-import { align, firstFailure, promote, requireAlike, requireBools, requireDtype, requireNumbers, result, type Failure } from "./rules.ts";
+import {
+  align,
+  firstFailure,
+  promote,
+  requireAlike,
+  requireBools,
+  requireDtype,
+  requireNumbers,
+  result,
+  type Failure,
+} from "./rules.ts";
 import { alignedAxes, arrange, convert, count, zeros, type ConcreteAxes } from "./tensor.ts";
 
 type ArithmeticName = "add" | "sub" | "mul" | "div" | "floor_div" | "mod" | "pow" | "min" | "max";
@@ -15,7 +25,12 @@ function aligned(inputs: readonly Type[], dtype: Dtype, failure: Failure | undef
 }
 
 /** The elements of each operand, all in one dtype, along the axes of the result. */
-function operands<S>(run: Evaluation<S>, inputs: readonly Tensor<S>[], dtype: Dtype, axes: ConcreteAxes): ArrayLike<S>[] {
+function operands<S>(
+  run: Evaluation<S>,
+  inputs: readonly Tensor<S>[],
+  dtype: Dtype,
+  axes: ConcreteAxes,
+): ArrayLike<S>[] {
   return inputs.map((t) => arrange(run, convert(run, t, dtype), axes));
 }
 
@@ -41,7 +56,8 @@ function arithmetic<K extends ArithmeticName>(name: K, op: ArithmeticOp): Primit
       const axes = alignedAxes(inputs);
       const [a, b] = operands(run, inputs, dtype, axes);
       const out = zeros(run, dtype, count(axes));
-      if (dtype === "int") for (let i = 0; i < out.length; i++) out[i] = op.ints!(a![i] as number, b![i] as number) as never;
+      if (dtype === "int")
+        for (let i = 0; i < out.length; i++) out[i] = op.ints!(a![i] as number, b![i] as number) as never;
       else for (let i = 0; i < out.length; i++) out[i] = op.floats(run.arithmetic, a![i]!, b![i]!);
       return [{ dtype, axes, data: out }];
     },
@@ -55,7 +71,10 @@ function comparison<K extends ComparisonName>(name: K, doc: string, holds: (orde
     doc,
     operands: ["a", "b"],
     traits: equality ? ["elementwise", "commutative"] : ["elementwise"],
-    constraints: { alike: equality ? "both operands are numbers, or both bools" : "both operands are int or float", aligned: ALIGNED },
+    constraints: {
+      alike: equality ? "both operands are numbers, or both bools" : "both operands are int or float",
+      aligned: ALIGNED,
+    },
     infer: (inputs) => aligned(inputs, "bool", equality ? requireAlike(inputs) : requireNumbers(inputs)),
     evaluate(run, inputs) {
       const dtype = promote(inputs.map((t) => t.dtype));
@@ -63,7 +82,8 @@ function comparison<K extends ComparisonName>(name: K, doc: string, holds: (orde
       const [a, b] = operands(run, inputs, dtype, axes);
       const out = new Uint8Array(count(axes));
       for (let i = 0; i < out.length; i++) {
-        const order = dtype === "float" ? run.arithmetic.compare(a![i]!, b![i]!) : (a![i] as number) - (b![i] as number);
+        const order =
+          dtype === "float" ? run.arithmetic.compare(a![i]!, b![i]!) : (a![i] as number) - (b![i] as number);
         out[i] = Number(holds(order));
       }
       return [{ dtype: "bool", axes, data: out }];
@@ -121,10 +141,29 @@ const where: Primitive<"where"> = {
 const ANY_ORDER = ["commutative", "associative"] as const;
 
 export const binary = {
-  add: arithmetic("add", { doc: "a + b. `x + shift` adds one vector at every place.", traits: ANY_ORDER, floats: (m, a, b) => m.add(a, b), ints: (a, b) => a + b }),
-  sub: arithmetic("sub", { doc: "a - b. `query - key` is a table of distances.", traits: [], floats: (m, a, b) => m.sub(a, b), ints: (a, b) => a - b }),
-  mul: arithmetic("mul", { doc: "a * b, element by element. `x * weight` scales each feature.", traits: ANY_ORDER, floats: (m, a, b) => m.mul(a, b), ints: (a, b) => a * b }),
-  div: arithmetic("div", { doc: "a / b, always as floats. `7 / 2` is 3.5.", traits: [], floats: (m, a, b) => m.div(a, b) }),
+  add: arithmetic("add", {
+    doc: "a + b. `x + shift` adds one vector at every place.",
+    traits: ANY_ORDER,
+    floats: (m, a, b) => m.add(a, b),
+    ints: (a, b) => a + b,
+  }),
+  sub: arithmetic("sub", {
+    doc: "a - b. `query - key` is a table of distances.",
+    traits: [],
+    floats: (m, a, b) => m.sub(a, b),
+    ints: (a, b) => a - b,
+  }),
+  mul: arithmetic("mul", {
+    doc: "a * b, element by element. `x * weight` scales each feature.",
+    traits: ANY_ORDER,
+    floats: (m, a, b) => m.mul(a, b),
+    ints: (a, b) => a * b,
+  }),
+  div: arithmetic("div", {
+    doc: "a / b, always as floats. `7 / 2` is 3.5.",
+    traits: [],
+    floats: (m, a, b) => m.div(a, b),
+  }),
   floor_div: arithmetic("floor_div", {
     doc: "The quotient rounded down; of ints an int. `-7 div 2` is -4.",
     traits: [],
@@ -137,13 +176,35 @@ export const binary = {
     floats: (m, a, b) => m.sub(a, m.mul(m.unary("floor", m.div(a, b)), b)),
     ints: (a, b) => a - Math.floor(a / b) * b,
   }),
-  pow: arithmetic("pow", { doc: "a to the power b, always as floats. `3 ^ 2` is 9.", traits: [], floats: (m, a, b) => m.pow(a, b) }),
-  min: arithmetic("min", { doc: "The lesser of the two. `min(x, 6)` is x, but not above 6.", traits: ANY_ORDER, floats: (m, a, b) => m.min(a, b), ints: Math.min }),
-  max: arithmetic("max", { doc: "The greater of the two. `max(x, 0)` is x, but not below 0.", traits: ANY_ORDER, floats: (m, a, b) => m.max(a, b), ints: Math.max }),
+  pow: arithmetic("pow", {
+    doc: "a to the power b, always as floats. `3 ^ 2` is 9.",
+    traits: [],
+    floats: (m, a, b) => m.pow(a, b),
+  }),
+  min: arithmetic("min", {
+    doc: "The lesser of the two. `min(x, 6)` is x, but not above 6.",
+    traits: ANY_ORDER,
+    floats: (m, a, b) => m.min(a, b),
+    ints: Math.min,
+  }),
+  max: arithmetic("max", {
+    doc: "The greater of the two. `max(x, 0)` is x, but not below 0.",
+    traits: ANY_ORDER,
+    floats: (m, a, b) => m.max(a, b),
+    ints: Math.max,
+  }),
   equal: comparison("equal", "Whether a is b. `kind == 0` is true at places of kind 0.", (order) => order === 0),
-  not_equal: comparison("not_equal", "Whether a is not b. `tokens != pad` is true at real tokens.", (order) => order !== 0),
+  not_equal: comparison(
+    "not_equal",
+    "Whether a is not b. `tokens != pad` is true at real tokens.",
+    (order) => order !== 0,
+  ),
   less: comparison("less", "Whether a is below b. `distance < window`.", (order) => order < 0),
-  less_equal: comparison("less_equal", "Whether a is not above b. `key <= query` hides later places.", (order) => order <= 0),
+  less_equal: comparison(
+    "less_equal",
+    "Whether a is not above b. `key <= query` hides later places.",
+    (order) => order <= 0,
+  ),
   greater: comparison("greater", "Whether a is above b. `distance > 0`.", (order) => order > 0),
   greater_equal: comparison("greater_equal", "Whether a is not below b. `x >= 0`.", (order) => order >= 0),
   and: logical("and", "Whether both hold. `key <= query and attention_mask`.", (a, b) => a & b),

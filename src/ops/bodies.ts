@@ -8,7 +8,10 @@ const repeat: Primitive<"repeat"> = {
     "`layers: decoder x32 < ... >` is a repeat of 32 with one body. The schedule says which body each iteration runs.",
   operands: ["carried...", "captured..."],
   traits: [],
-  constraints: { carried: "each body gives back the types of the carried operands", schedule: "it names a body for each iteration" },
+  constraints: {
+    carried: "each body gives back the types of the carried operands",
+    schedule: "it names a body for each iteration",
+  },
   infer: (inputs, { carried }) => ({ types: inputs.slice(0, carried) }),
 };
 

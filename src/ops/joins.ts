@@ -3,10 +3,34 @@ import { Size } from "../ir/size.ts";
 import { axisNamed, type Axis, type Type } from "../ir/type.ts";
 import type { Evaluation, Inferred, Primitive, Tensor } from "./op.ts";
 import {
-  align, axisSizes, fail, firstFailure, outOfRange, promote, replaceAxis, requireAlike, requireAxes, requireDistinct, requireDtype, requireNumbers,
-  result, type Failure,
+  align,
+  axisSizes,
+  fail,
+  firstFailure,
+  outOfRange,
+  promote,
+  replaceAxis,
+  requireAlike,
+  requireAxes,
+  requireDistinct,
+  requireDtype,
+  requireNumbers,
+  result,
+  type Failure,
 } from "./rules.ts";
-import { alignedAxes, arrange, axisIndex, convert, count, EvaluationError, places, rowsAlong, sizeOf, stridesIn, zeros } from "./tensor.ts";
+import {
+  alignedAxes,
+  arrange,
+  axisIndex,
+  convert,
+  count,
+  EvaluationError,
+  places,
+  rowsAlong,
+  sizeOf,
+  stridesIn,
+  zeros,
+} from "./tensor.ts";
 
 const lookup: Primitive<"lookup"> = {
   name: "lookup",
@@ -15,7 +39,11 @@ const lookup: Primitive<"lookup"> = {
     "axes that both have are aligned. A table [vocab, hidden] at ids [batch, seq] is [batch, seq, hidden]; x [batch, seq, hidden] at end [batch] is [batch, hidden].",
   operands: ["table", "indices"],
   traits: ["structural"],
-  constraints: { axis: "the table has the axis", indices: "the indices are int", aligned: "axes that both have are of one size" },
+  constraints: {
+    axis: "the table has the axis",
+    indices: "the indices are int",
+    aligned: "axes that both have are of one size",
+  },
   infer(inputs, { axis }) {
     const [table, indices] = inputs as [Type, Type];
     const failure = requireAxes(table, [axis], 0) ?? requireDtype(inputs, ["int"], 1);
@@ -38,7 +66,8 @@ const lookup: Primitive<"lookup"> = {
     for (let i = 0; i < out.length; i++) {
       const index = indices!.data[chosen[i]!] as number;
       const at = index < 0 ? index + size : index;
-      if (!(at >= 0 && at < size)) throw new EvaluationError(`the index ${index} is outside of the axis ${axis}, which has ${size} places`);
+      if (!(at >= 0 && at < size))
+        throw new EvaluationError(`the index ${index} is outside of the axis ${axis}, which has ${size} places`);
       out[i] = (table!.data as typeof out)[base[i]! + at * stride]!;
     }
     return [{ dtype: table!.dtype, axes: result, data: out }];
@@ -51,7 +80,9 @@ const concat: Primitive<"concat"> = {
   operands: ["a", "b..."],
   traits: ["structural"],
   constraints: {
-    axis: "each operand has its axis", same: "apart from that all have the same axes, of the same sizes", free: "none of these is named as the new axis",
+    axis: "each operand has its axis",
+    same: "apart from that all have the same axes, of the same sizes",
+    free: "none of these is named as the new axis",
     alike: "all are numbers (an int with a float becomes a float), or all bools",
   },
   infer(inputs, { axes, into }) {
@@ -63,20 +94,36 @@ const concat: Primitive<"concat"> = {
     const aligned = align(rests);
     if ("problem" in aligned) return aligned;
     const parts = inputs.map((t, i) => axisNamed(t, axes[i]!)!);
-    const whole: Axis = { name: into, size: parts.reduce((all, a) => all.plus(a.size), Size.ZERO), origin: parts[0]!.origin };
+    const whole: Axis = {
+      name: into,
+      size: parts.reduce((all, a) => all.plus(a.size), Size.ZERO),
+      origin: parts[0]!.origin,
+    };
     const result = replaceAxis(inputs[0]!.axes, axes[0]!, [whole]);
-    return requireDistinct(result.map((a) => a.name)) ?? { types: [{ dtype: promote(inputs.map((t) => t.dtype)), axes: result }] };
+    return (
+      requireDistinct(result.map((a) => a.name)) ?? {
+        types: [{ dtype: promote(inputs.map((t) => t.dtype)), axes: result }],
+      }
+    );
   },
   evaluate(run, inputs, { axes, into }) {
     const dtype = promote(inputs.map((t) => t.dtype));
     const order = (size: number) => inputs[0]!.axes.map((a) => (a.name === axes[0] ? { name: into, size } : a));
-    const parts = inputs.map((t, i) => ({ ...convert(run, t, dtype), axes: t.axes.map((a) => (a.name === axes[i] ? { ...a, name: into } : a)) }));
+    const parts = inputs.map((t, i) => ({
+      ...convert(run, t, dtype),
+      axes: t.axes.map((a) => (a.name === axes[i] ? { ...a, name: into } : a)),
+    }));
     return [joined(run, parts, into, order)];
   },
 };
 
 /** Puts tensors of one dtype after each other along an axis that all have; `order` gives the result's axes for its size. */
-function joined<S>(run: Evaluation<S>, parts: readonly Tensor<S>[], axis: string, order: (size: number) => Tensor<S>["axes"]): Tensor<S> {
+function joined<S>(
+  run: Evaluation<S>,
+  parts: readonly Tensor<S>[],
+  axis: string,
+  order: (size: number) => Tensor<S>["axes"],
+): Tensor<S> {
   const sizes = parts.map((t) => sizeOf(t.axes, axis));
   const axes = order(sizes.reduce((a, b) => a + b, 0));
   const out = zeros(run, parts[0]!.dtype, count(axes));
@@ -88,7 +135,8 @@ function joined<S>(run: Evaluation<S>, parts: readonly Tensor<S>[], axis: string
     // Slower axes step over the whole, from the axis on all is one stretch.
     const stretch = stride * sizes[p]!;
     const whole = stride * sizeOf(axes, axis);
-    for (let i = 0, at = start * stride; i < data.length; i += stretch, at += whole) for (let j = 0; j < stretch; j++) out[at + j] = data[i + j]!;
+    for (let i = 0, at = start * stride; i < data.length; i += stretch, at += whole)
+      for (let j = 0; j < stretch; j++) out[at + j] = data[i + j]!;
     start += sizes[p]!;
   }
   return { dtype: parts[0]!.dtype, axes, data: out };
@@ -98,7 +146,8 @@ function joined<S>(run: Evaluation<S>, parts: readonly Tensor<S>[], axis: string
 function sameAxisNames(operands: readonly (readonly Axis[])[]): Failure | undefined {
   const all = new Set(operands.flatMap((axes) => axes.map((a) => a.name)));
   for (const [operand, axes] of operands.entries())
-    for (const axis of all) if (!axes.some((a) => a.name === axis)) return fail({ kind: "axis-missing", operand, axis });
+    for (const axis of all)
+      if (!axes.some((a) => a.name === axis)) return fail({ kind: "axis-missing", operand, axis });
   return undefined;
 }
 
@@ -108,7 +157,8 @@ const stack: Primitive<"stack"> = {
   operands: ["a", "b..."],
   traits: ["structural"],
   constraints: {
-    free: "no operand has an axis of that name", aligned: "axes of one name are of one size",
+    free: "no operand has an axis of that name",
+    aligned: "axes of one name are of one size",
     alike: "all are numbers (an int with a float becomes a float), or all bools",
   },
   infer(inputs, { axis }) {
@@ -123,7 +173,14 @@ const stack: Primitive<"stack"> = {
     const dtype = promote(inputs.map((t) => t.dtype));
     const rest = alignedAxes(inputs);
     const order = (size: number) => [...rest, { name: axis, size }];
-    return [joined(run, inputs.map((t) => sameEverywhere(run, convert(run, t, dtype), order(1))), axis, order)];
+    return [
+      joined(
+        run,
+        inputs.map((t) => sameEverywhere(run, convert(run, t, dtype), order(1))),
+        axis,
+        order,
+      ),
+    ];
   },
 };
 
@@ -139,13 +196,26 @@ const top_k: Primitive<"top_k"> = {
     "`top_k[experts -> chosen](scores)` with chosen = 2 of [3, 1, 2] is ([3, 2], [0, 2]).",
   operands: ["x"],
   traits: [],
-  constraints: { dtype: "x is int or float", axis: "x has the axis", range: "it is as long as the new one at least", free: "x has no other axis of the new name" },
+  constraints: {
+    dtype: "x is int or float",
+    axis: "x has the axis",
+    range: "it is as long as the new one at least",
+    free: "x has no other axis of the new name",
+  },
   infer(inputs, { axis, into }): Inferred {
     const [x] = inputs as [Type];
-    const failure = requireNumbers(inputs) ?? requireAxes(x, [axis]) ?? outOfRange(axisNamed(x, axis)!, Size.ZERO, into.size);
+    const failure =
+      requireNumbers(inputs) ?? requireAxes(x, [axis]) ?? outOfRange(axisNamed(x, axis)!, Size.ZERO, into.size);
     if (failure) return failure;
     const axes = replaceAxis(x.axes, axis, [into]);
-    return requireDistinct(axes.map((a) => a.name)) ?? { types: [{ dtype: x.dtype, axes }, { dtype: "int", axes }] };
+    return (
+      requireDistinct(axes.map((a) => a.name)) ?? {
+        types: [
+          { dtype: x.dtype, axes },
+          { dtype: "int", axes },
+        ],
+      }
+    );
   },
   evaluate(run, [x], { axis, into }) {
     const size = run.size(into.size);
@@ -159,13 +229,18 @@ const top_k: Primitive<"top_k"> = {
       return x!.dtype === "float" ? run.arithmetic.compare(q as never, p as never) : (q as number) - (p as number);
     };
     for (const [r, start] of from.starts.entries()) {
-      const ranked = Array.from({ length: from.length }, (_, j) => start + j * from.stride).sort((a, b) => order(a, b) || a - b);
+      const ranked = Array.from({ length: from.length }, (_, j) => start + j * from.stride).sort(
+        (a, b) => order(a, b) || a - b,
+      );
       for (let j = 0, at = to.starts[r]!; j < size; j++, at += to.stride) {
         values[at] = (x!.data as typeof values)[ranked[j]!]!;
         indices[at] = (ranked[j]! - start) / from.stride;
       }
     }
-    return [{ dtype: x!.dtype, axes, data: values }, { dtype: "int", axes, data: indices }];
+    return [
+      { dtype: x!.dtype, axes, data: values },
+      { dtype: "int", axes, data: indices },
+    ];
   },
 };
 

@@ -34,7 +34,12 @@ interface Sizes {
   readonly length: number;
 }
 
-function multiplyNumbers(x: Float64Array, y: Float64Array, out: Float64Array, { batch, rows, columns, length }: Sizes): void {
+function multiplyNumbers(
+  x: Float64Array,
+  y: Float64Array,
+  out: Float64Array,
+  { batch, rows, columns, length }: Sizes,
+): void {
   let at = 0;
   for (let i = 0; i < batch; i++)
     for (let r = 0; r < rows; r++) {
@@ -48,7 +53,13 @@ function multiplyNumbers(x: Float64Array, y: Float64Array, out: Float64Array, { 
     }
 }
 
-function multiply<S>(run: Evaluation<S>, x: ArrayLike<S>, y: ArrayLike<S>, out: { [i: number]: S }, { batch, rows, columns, length }: Sizes): void {
+function multiply<S>(
+  run: Evaluation<S>,
+  x: ArrayLike<S>,
+  y: ArrayLike<S>,
+  out: { [i: number]: S },
+  { batch, rows, columns, length }: Sizes,
+): void {
   const { arithmetic } = run;
   let at = 0;
   for (let i = 0; i < batch; i++)
@@ -56,7 +67,10 @@ function multiply<S>(run: Evaluation<S>, x: ArrayLike<S>, y: ArrayLike<S>, out: 
       for (let c = 0; c < columns; c++) {
         let sum = arithmetic.of(0);
         for (let k = 0; k < length; k++) {
-          sum = arithmetic.add(sum, arithmetic.mul(x[(i * rows + r) * length + k]!, y[(i * columns + c) * length + k]!));
+          sum = arithmetic.add(
+            sum,
+            arithmetic.mul(x[(i * rows + r) * length + k]!, y[(i * columns + c) * length + k]!),
+          );
         }
         out[at++] = sum;
       }

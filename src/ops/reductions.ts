@@ -1,7 +1,17 @@
 /** @file Operators that bring an axis down to one element, or run along one: sums, means, extremes, softmax, products summed. */
 import type { Axis, Dtype, Type } from "../ir/type.ts";
 import type { Arithmetic, Evaluation, Primitive, Tensor } from "./op.ts";
-import { align, firstFailure, promote, requireAxes, requireBools, requireDistinct, requireNumbers, result, type Failure } from "./rules.ts";
+import {
+  align,
+  firstFailure,
+  promote,
+  requireAxes,
+  requireBools,
+  requireDistinct,
+  requireNumbers,
+  result,
+  type Failure,
+} from "./rules.ts";
 import { arrange, convert, count, rowsAlong, zeros, type ConcreteAxes } from "./tensor.ts";
 import { product } from "./product.ts";
 
@@ -14,7 +24,11 @@ function checkOver(x: Type, over: readonly string[]): Failure | undefined {
 }
 
 /** The operand's elements with the reduced axes last, so that each group is one stretch of memory. */
-function groups<S>(run: Evaluation<S>, x: Tensor<S>, over: readonly string[]): { axes: ConcreteAxes; length: number; data: ArrayLike<S> } {
+function groups<S>(
+  run: Evaluation<S>,
+  x: Tensor<S>,
+  over: readonly string[],
+): { axes: ConcreteAxes; length: number; data: ArrayLike<S> } {
   const axes = x.axes.filter((a) => !over.includes(a.name));
   const inner = x.axes.filter((a) => over.includes(a.name));
   return { axes, length: count(inner), data: arrange(run, x, [...axes, ...inner]) };
@@ -40,7 +54,13 @@ function reduction<K extends ReductionName>(name: K, op: ReductionOp): Primitive
     infer(inputs, { over }) {
       const [x] = inputs as [Type];
       const failure = (op.bools ? requireBools(inputs) : requireNumbers(inputs)) ?? checkOver(x, over);
-      return failure ?? result(op.dtype(x.dtype), x.axes.filter((a) => !over.includes(a.name)));
+      return (
+        failure ??
+        result(
+          op.dtype(x.dtype),
+          x.axes.filter((a) => !over.includes(a.name)),
+        )
+      );
     },
     evaluate(run, [x], { over }) {
       const dtype = op.dtype(x!.dtype);
@@ -48,10 +68,14 @@ function reduction<K extends ReductionName>(name: K, op: ReductionOp): Primitive
       const out = zeros(run, dtype, count(axes));
       const { arithmetic } = run;
       for (let g = 0, at = 0; g < out.length; g++, at += length) {
-        let all = length > 0 ? data[at]! : ((dtype === "float" ? arithmetic.of(op.empty) : op.empty) as (typeof out)[number]);
+        let all =
+          length > 0 ? data[at]! : ((dtype === "float" ? arithmetic.of(op.empty) : op.empty) as (typeof out)[number]);
         for (let i = 1; i < length; i++) {
           const next = data[at + i]!;
-          all = dtype === "float" ? op.floats!(arithmetic, all, next) : (op.numbers(all as number, next as number) as typeof all);
+          all =
+            dtype === "float"
+              ? op.floats!(arithmetic, all, next)
+              : (op.numbers(all as number, next as number) as typeof all);
         }
         out[g] = name === "mean" ? arithmetic.div(all, arithmetic.of(length)) : all;
       }
@@ -68,7 +92,8 @@ const cumulative_sum: Primitive<"cumulative_sum"> = {
   operands: ["x"],
   traits: [],
   constraints: { dtype: "x is int or float", over: "x has the axis" },
-  infer: (inputs, { over }) => requireNumbers(inputs) ?? requireAxes(inputs[0]!, [over]) ?? result(inputs[0]!.dtype, inputs[0]!.axes),
+  infer: (inputs, { over }) =>
+    requireNumbers(inputs) ?? requireAxes(inputs[0]!, [over]) ?? result(inputs[0]!.dtype, inputs[0]!.axes),
   evaluate(run, [x], { over }) {
     const { arithmetic } = run;
     const out = zeros(run, x!.dtype, x!.data.length);
@@ -91,7 +116,8 @@ const softmax: Primitive<"softmax"> = {
   operands: ["x"],
   traits: [],
   constraints: { dtype: "x is int or float", over: "x has the axis" },
-  infer: (inputs, { over }) => requireNumbers(inputs) ?? requireAxes(inputs[0]!, [over]) ?? result("float", inputs[0]!.axes),
+  infer: (inputs, { over }) =>
+    requireNumbers(inputs) ?? requireAxes(inputs[0]!, [over]) ?? result("float", inputs[0]!.axes),
   evaluate(run, [x], { over }) {
     const m = run.arithmetic;
     const data = convert(run, x!, "float").data as ArrayLike<ReturnType<typeof m.of>>;
@@ -122,14 +148,26 @@ const dot: Primitive<"dot"> = {
     "`dot(x, weight, over = in)` with x [batch, seq, in] and weight [out, in] is [batch, seq, out].",
   operands: ["a", "b"],
   traits: ["reduction"],
-  constraints: { numbers: "both operands are int or float", over: "both operands have every axis named", aligned: "axes that both have are of one size" },
+  constraints: {
+    numbers: "both operands are int or float",
+    over: "both operands have every axis named",
+    aligned: "axes that both have are of one size",
+  },
   infer(inputs, { over }) {
     const [a, b] = inputs as [Type, Type];
-    const failure = firstFailure([requireNumbers(inputs), requireAxes(a, over, 0), requireAxes(b, over, 1), requireDistinct(over)]);
+    const failure = firstFailure([
+      requireNumbers(inputs),
+      requireAxes(a, over, 0),
+      requireAxes(b, over, 1),
+      requireDistinct(over),
+    ]);
     if (failure) return failure;
     const all = align([a.axes, b.axes]);
     if ("problem" in all) return all;
-    return result(promote([a.dtype, b.dtype]), all.axes.filter((axis: Axis) => !over.includes(axis.name)));
+    return result(
+      promote([a.dtype, b.dtype]),
+      all.axes.filter((axis: Axis) => !over.includes(axis.name)),
+    );
   },
   evaluate(run, [a, b], { over }) {
     const dtype = promote([a!.dtype, b!.dtype]);
@@ -138,12 +176,48 @@ const dot: Primitive<"dot"> = {
 };
 
 export const reductions = {
-  sum: reduction("sum", { doc: "The sum over the named axes; of ints an int. `sum(x, over = d)` of [1, 2, 3] is 6.", dtype: keepDtype, empty: 0, floats: (m, a, b) => m.add(a, b), numbers: (a, b) => a + b }),
-  mean: reduction("mean", { doc: "The mean over the named axes, a float. `mean(x ^ 2, over = d)` is the mean square.", dtype: () => "float", empty: 0, floats: (m, a, b) => m.add(a, b), numbers: (a, b) => a + b }),
-  reduce_max: reduction("reduce_max", { doc: "The greatest element along the named axes. `max(x, over = d)` of [1, 3, 2] is 3.", dtype: keepDtype, empty: -Infinity, floats: (m, a, b) => m.max(a, b), numbers: Math.max }),
-  reduce_min: reduction("reduce_min", { doc: "The least element along the named axes. `min(x, over = d)` of [1, 3, 2] is 1.", dtype: keepDtype, empty: Infinity, floats: (m, a, b) => m.min(a, b), numbers: Math.min }),
-  any: reduction("any", { doc: "Whether one element along the named axes holds at least. `any(position(groups) == group, over = picked)`.", bools: true, dtype: keepDtype, empty: 0, numbers: (a, b) => a | b }),
-  all: reduction("all", { doc: "Whether every element along the named axes holds. `all(mask, over = keys)`.", bools: true, dtype: keepDtype, empty: 1, numbers: (a, b) => a & b }),
+  sum: reduction("sum", {
+    doc: "The sum over the named axes; of ints an int. `sum(x, over = d)` of [1, 2, 3] is 6.",
+    dtype: keepDtype,
+    empty: 0,
+    floats: (m, a, b) => m.add(a, b),
+    numbers: (a, b) => a + b,
+  }),
+  mean: reduction("mean", {
+    doc: "The mean over the named axes, a float. `mean(x ^ 2, over = d)` is the mean square.",
+    dtype: () => "float",
+    empty: 0,
+    floats: (m, a, b) => m.add(a, b),
+    numbers: (a, b) => a + b,
+  }),
+  reduce_max: reduction("reduce_max", {
+    doc: "The greatest element along the named axes. `max(x, over = d)` of [1, 3, 2] is 3.",
+    dtype: keepDtype,
+    empty: -Infinity,
+    floats: (m, a, b) => m.max(a, b),
+    numbers: Math.max,
+  }),
+  reduce_min: reduction("reduce_min", {
+    doc: "The least element along the named axes. `min(x, over = d)` of [1, 3, 2] is 1.",
+    dtype: keepDtype,
+    empty: Infinity,
+    floats: (m, a, b) => m.min(a, b),
+    numbers: Math.min,
+  }),
+  any: reduction("any", {
+    doc: "Whether one element along the named axes holds at least. `any(position(groups) == group, over = picked)`.",
+    bools: true,
+    dtype: keepDtype,
+    empty: 0,
+    numbers: (a, b) => a | b,
+  }),
+  all: reduction("all", {
+    doc: "Whether every element along the named axes holds. `all(mask, over = keys)`.",
+    bools: true,
+    dtype: keepDtype,
+    empty: 1,
+    numbers: (a, b) => a & b,
+  }),
   cumulative_sum,
   softmax,
   dot,

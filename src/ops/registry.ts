@@ -13,16 +13,32 @@ import { temporal } from "./temporal.ts";
 import { unary } from "./unary.ts";
 
 export const primitives: { readonly [K in PrimitiveName]: Primitive<K> } = {
-  ...sources, ...unary, ...binary, ...reductions, ...axes, ...joins, ...temporal, ...bodies,
+  ...sources,
+  ...unary,
+  ...binary,
+  ...reductions,
+  ...axes,
+  ...joins,
+  ...temporal,
+  ...bodies,
 };
 
 /** The types of an operator's results, or the constraint that its operands break. */
-export function infer<K extends PrimitiveName>(op: K, inputs: readonly Type[], attrs: AttrsOf<K>, nested: readonly Graph[] = []): Inferred {
+export function infer<K extends PrimitiveName>(
+  op: K,
+  inputs: readonly Type[],
+  attrs: AttrsOf<K>,
+  nested: readonly Graph[] = [],
+): Inferred {
   return primitives[op].infer(inputs, attrs, nested);
 }
 
 /** The same for a node as it stands, with other operand types if these are given. */
-export function inferNode(node: Node, inputs: readonly Type[] = node.inputs.map((v) => v.type), nested: readonly Graph[] = node.bodies): Inferred {
+export function inferNode(
+  node: Node,
+  inputs: readonly Type[] = node.inputs.map((v) => v.type),
+  nested: readonly Graph[] = node.bodies,
+): Inferred {
   const { op, attrs } = node as unknown as NodeOf<PrimitiveName>;
   return infer(op, inputs, attrs, nested);
 }

@@ -49,7 +49,11 @@ export function requireDistinct(names: readonly string[]): Failure | undefined {
   return twice === undefined ? undefined : fail({ kind: "axis-twice", axis: twice });
 }
 
-export function requireDtype(inputs: readonly Type[], expected: readonly Dtype[], operand: number): Failure | undefined {
+export function requireDtype(
+  inputs: readonly Type[],
+  expected: readonly Dtype[],
+  operand: number,
+): Failure | undefined {
   const found = inputs[operand]!.dtype;
   return expected.includes(found) ? undefined : fail({ kind: "dtype", operand, expected, found });
 }
@@ -88,6 +92,7 @@ export function outOfRange(axis: Axis, start: Size, end: Size): Failure | undefi
   const before = start.known;
   const after = axis.size.minus(end).known;
   const length = end.minus(start).known;
-  const outside = (before !== undefined && before < 0) || (after !== undefined && after < 0) || (length !== undefined && length < 0);
+  const outside =
+    (before !== undefined && before < 0) || (after !== undefined && after < 0) || (length !== undefined && length < 0);
   return outside ? fail({ kind: "out-of-range", axis, start, end }) : undefined;
 }

@@ -27,7 +27,13 @@ const position: Primitive<"position"> = {
   evaluate(run, _, attrs) {
     const size = run.size(attrs.axis.size);
     const start = run.size(attrs.start);
-    return [{ dtype: "int", axes: [{ name: attrs.axis.name, size }], data: Float64Array.from({ length: size }, (_x, i) => start + i) }];
+    return [
+      {
+        dtype: "int",
+        axes: [{ name: attrs.axis.name, size }],
+        data: Float64Array.from({ length: size }, (_x, i) => start + i),
+      },
+    ];
   },
 };
 

@@ -39,12 +39,14 @@ const previous: Primitive<"previous"> = {
   operands: ["x"],
   traits: ["structural", "temporal"],
   constraints: { axis: "x has the axis", dtype: "x is int or float" },
-  infer: (inputs, { axis }) => requireNumbers(inputs) ?? requireAxes(inputs[0]!, [axis]) ?? result(inputs[0]!.dtype, inputs[0]!.axes),
+  infer: (inputs, { axis }) =>
+    requireNumbers(inputs) ?? requireAxes(inputs[0]!, [axis]) ?? result(inputs[0]!.dtype, inputs[0]!.axes),
   evaluate(run, [x], { axis }) {
     const out = zeros(run, x!.dtype, x!.data.length);
     const rows = rowsAlong(x!.axes, axis);
     for (const start of rows.starts)
-      for (let j = 1; j < rows.length; j++) out[start + j * rows.stride] = (x!.data as typeof out)[start + (j - 1) * rows.stride]!;
+      for (let j = 1; j < rows.length; j++)
+        out[start + j * rows.stride] = (x!.data as typeof out)[start + (j - 1) * rows.stride]!;
     return [{ dtype: x!.dtype, axes: x!.axes, data: out }];
   },
 };
@@ -58,7 +60,10 @@ const scan: Primitive<"scan"> = {
   traits: ["temporal"],
   constraints: { axis: "one of the xs has the axis", state: "what the body gives has the type of its first operand" },
   infer(inputs, { axis }, bodies) {
-    const along = inputs.slice(1).map((t: Type) => axisNamed(t, axis)).find((a) => a !== undefined);
+    const along = inputs
+      .slice(1)
+      .map((t: Type) => axisNamed(t, axis))
+      .find((a) => a !== undefined);
     if (!along) return fail({ kind: "axis-missing", operand: 1, axis });
     const state = bodies[0]!.outputs[0]!.value.type;
     const axes = [along, ...state.axes];

@@ -87,7 +87,8 @@ export function convert<S>(run: Evaluation<S>, t: Tensor<S>, to: Dtype): Tensor<
   for (let i = 0; i < t.data.length; i++) {
     const x = t.data[i]!;
     if (to === "float") out[i] = arithmetic.of(x as number);
-    else if (to === "bool") out[i] = t.dtype === "float" ? (arithmetic.compare(x as S, arithmetic.of(0)) === 0 ? 0 : 1) : Number(x !== 0);
+    else if (to === "bool")
+      out[i] = t.dtype === "float" ? (arithmetic.compare(x as S, arithmetic.of(0)) === 0 ? 0 : 1) : Number(x !== 0);
     else out[i] = t.dtype === "float" ? Math.trunc(numberOf(run, x as S)) : (x as number);
   }
   return { dtype: to, axes: t.axes, data: out as ArrayLike<S> };
@@ -115,5 +116,9 @@ export interface Rows {
 /** Rows in the order of the other axes. */
 export function rowsAlong(axes: ConcreteAxes, name: string): Rows {
   const others = axes.filter((a) => a.name !== name);
-  return { length: sizeOf(axes, name), stride: stridesIn(axes, axes)[axisIndex(axes, name)]!, starts: places(axes, others) };
+  return {
+    length: sizeOf(axes, name),
+    stride: stridesIn(axes, axes)[axisIndex(axes, name)]!,
+    starts: places(axes, others),
+  };
 }

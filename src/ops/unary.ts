@@ -5,8 +5,22 @@ import { requireBools, requireNumbers, result } from "./rules.ts";
 import { convert, zeros } from "./tensor.ts";
 
 type MathName =
-  | "neg" | "abs" | "exp" | "log" | "log2" | "sqrt" | "rsqrt" | "sin" | "cos" | "tanh" | "sigmoid" | "erf"
-  | "floor" | "ceil" | "round" | "sign";
+  | "neg"
+  | "abs"
+  | "exp"
+  | "log"
+  | "log2"
+  | "sqrt"
+  | "rsqrt"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "sigmoid"
+  | "erf"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "sign";
 
 /** Of an int these are ints; the others of an int are computed as floats. */
 const ON_INTS: Partial<Record<MathName, (x: number) => number>> = { neg: (x) => 0 - x, abs: Math.abs, sign: Math.sign };
@@ -31,7 +45,8 @@ function math<K extends MathName>(name: K, doc: string): Primitive<K> {
       } else {
         const { arithmetic } = run;
         const data = convert(run, x!, "float").data as ArrayLike<ReturnType<typeof arithmetic.of>>;
-        for (let i = 0; i < out.length; i++) out[i] = name === "neg" ? arithmetic.neg(data[i]!) : arithmetic.unary(name, data[i]!);
+        for (let i = 0; i < out.length; i++)
+          out[i] = name === "neg" ? arithmetic.neg(data[i]!) : arithmetic.unary(name, data[i]!);
       }
       return [{ dtype, axes: x!.axes, data: out }];
     },
@@ -45,7 +60,9 @@ const not: Primitive<"not"> = {
   traits: ["elementwise"],
   constraints: { bool: "x is bool" },
   infer: (inputs) => requireBools(inputs) ?? result("bool", inputs[0]!.axes),
-  evaluate: (_, [x]) => [{ dtype: "bool", axes: x!.axes, data: Uint8Array.from(x!.data as ArrayLike<number>, (b) => 1 - b) }],
+  evaluate: (_, [x]) => [
+    { dtype: "bool", axes: x!.axes, data: Uint8Array.from(x!.data as ArrayLike<number>, (b) => 1 - b) },
+  ],
 };
 
 const cast: Primitive<"cast"> = {

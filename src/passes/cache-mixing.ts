@@ -20,7 +20,8 @@ export function findMixing(graph: Graph, grows: string, keptNames: ReadonlySet<s
     const span = within ?? node.span;
     const what = mixes(node, growing, grows, keptNames);
     if (what !== undefined) problems.push({ message: what, ...(span ? { span } : {}) });
-    for (const body of node.bodies) problems.push(...findMixing(body, grows, keptNames, within ?? (node.op === "call" ? node.span : undefined)));
+    for (const body of node.bodies)
+      problems.push(...findMixing(body, grows, keptNames, within ?? (node.op === "call" ? node.span : undefined)));
   }
   return problems;
 }
@@ -30,7 +31,9 @@ type Growing = (node: Node, operand: number, name: string) => boolean;
 /** What is wrong with a node, if anything is. */
 function mixes(node: Node, growing: Growing, grows: string, keptNames: ReadonlySet<string>): string | undefined {
   const reads = (axis: string | undefined): string | undefined =>
-    axis === undefined ? undefined : `${node.op} reads other positions of ${axis}; from step to step only keep[${axis} -> ...] hands them on`;
+    axis === undefined
+      ? undefined
+      : `${node.op} reads other positions of ${axis}; from step to step only keep[${axis} -> ...] hands them on`;
   const has = (size: Size): boolean => size.symbols.has(grows);
   switch (node.op) {
     case "sum":
@@ -50,16 +53,23 @@ function mixes(node: Node, growing: Growing, grows: string, keptNames: ReadonlyS
     case "top_k":
       return reads([node.attrs.axis].find((name) => growing(node, 0, name)));
     case "slice":
-      if (has(node.attrs.start) || has(node.attrs.size)) return `slice reaches as far as ${grows} is long, which a step does not know`;
+      if (has(node.attrs.start) || has(node.attrs.size))
+        return `slice reaches as far as ${grows} is long, which a step does not know`;
       return reads([node.attrs.axis].find((name) => growing(node, 0, name)));
     case "concat":
       return reads(node.attrs.axes.find((name, i) => growing(node, i, name)));
     case "previous":
-      return growing(node, 0, node.attrs.axis) ? `previous[${node.attrs.axis}] has no state that is handed on from step to step` : undefined;
+      return growing(node, 0, node.attrs.axis)
+        ? `previous[${node.attrs.axis}] has no state that is handed on from step to step`
+        : undefined;
     case "scan":
-      return node.inputs.some((_, i) => growing(node, i, node.attrs.axis)) ? `scan[${node.attrs.axis}] has no state that is handed on from step to step` : undefined;
+      return node.inputs.some((_, i) => growing(node, i, node.attrs.axis))
+        ? `scan[${node.attrs.axis}] has no state that is handed on from step to step`
+        : undefined;
     case "size":
-      return has(node.attrs.of) ? `the size ${node.attrs.of.toString()} depends on how long ${grows} is, which a step does not know` : undefined;
+      return has(node.attrs.of)
+        ? `the size ${node.attrs.of.toString()} depends on how long ${grows} is, which a step does not know`
+        : undefined;
     case "position":
       return keptNames.size === 0 && has(node.attrs.axis.size)
         ? `position(${node.attrs.axis.name}) counts from the places before, and nothing is kept that says how many these are`

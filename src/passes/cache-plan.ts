@@ -56,7 +56,8 @@ class Planner implements CachePlan {
       for (const body of node.bodies) {
         // What a body captures is what it is outside; what it is handed changes from one iteration to the next.
         const handed = node.op === "repeat" ? node.attrs.carried : node.op === "scan" ? node.inputs.length : 0;
-        for (const [i, input] of body.inputs.entries()) if (i >= handed && node.inputs[i]) this.alias(node.inputs[i], input.value);
+        for (const [i, input] of body.inputs.entries())
+          if (i >= handed && node.inputs[i]) this.alias(node.inputs[i], input.value);
         this.graph(body, inScan || node.op === "scan");
       }
     }
@@ -75,7 +76,8 @@ class Planner implements CachePlan {
     const [a, b] = node.inputs;
     const origin = a && this.origins.get(a.id);
     if (!origin) return;
-    if (node.op === "cast") this.origins.set(out.id, { ...origin, steps: [...origin.steps, { kind: "cast", to: node.attrs.to }] });
+    if (node.op === "cast")
+      this.origins.set(out.id, { ...origin, steps: [...origin.steps, { kind: "cast", to: node.attrs.to }] });
     if (node.op === "not_equal" && this.constants.get(b!.id) === 0)
       this.origins.set(out.id, { ...origin, steps: [...origin.steps, { kind: "nonzero", zero: b!.type.dtype }] });
   }
@@ -86,7 +88,8 @@ class Planner implements CachePlan {
     const axis = axisNamed(x.type, from);
     if (!axis?.size.symbols.has(this.grows)) return;
     const say = (message: string): number => this.problems.push({ message, span: node.span });
-    if (!axis.size.equals(this.now)) say(`what is kept along ${from} has ${axis.size.toString()} places a step, not ${this.grows}`);
+    if (!axis.size.equals(this.now))
+      say(`what is kept along ${from} has ${axis.size.toString()} places a step, not ${this.grows}`);
     if (last !== null) say(`keep[${from} -> ${to}, last = ${last}] keeps a window; only whole pasts are kept`);
     if (inScan) say("a `scan` keeps its own state; `keep` cannot stand inside it");
     const origin = this.origins.get(x.id);

@@ -118,7 +118,9 @@ class Cacher {
       case "position": {
         const { axis, start } = node.attrs;
         if (!axis.size.equals(this.now)) return undefined;
-        const attrs = this.plan.keptNames.has(axis.name) ? { axis: this.lengthened(axis), start } : { axis, start: start.plus(this.past) };
+        const attrs = this.plan.keptNames.has(axis.name)
+          ? { axis: this.lengthened(axis), start }
+          : { axis, start: start.plus(this.past) };
         return scope.copy(node, attrs);
       }
       case "spread":
@@ -128,7 +130,9 @@ class Cacher {
       case "top_k":
         return scope.copy(node, { ...node.attrs, into: this.lengthened(node.attrs.into) });
       case "call": {
-        const dims = Object.fromEntries(Object.entries(node.attrs.dims).map(([name, axis]) => [name, this.lengthened(axis)]));
+        const dims = Object.fromEntries(
+          Object.entries(node.attrs.dims).map(([name, axis]) => [name, this.lengthened(axis)]),
+        );
         return scope.copy<"call">(node, { ...node.attrs, dims } as AttrsOf<"call">);
       }
       default:
@@ -151,7 +155,13 @@ class Cacher {
     let value = this.whole.get(kept.input.id)!;
     for (const step of kept.steps) {
       if (step.kind === "cast") value = scope.emit1("cast", [value], { to: step.to }, node.span);
-      else value = scope.emit1("not_equal", [value, scope.emit1("constant", [], { value: 0, dtype: step.zero }, node.span)], {}, node.span);
+      else
+        value = scope.emit1(
+          "not_equal",
+          [value, scope.emit1("constant", [], { value: 0, dtype: step.zero }, node.span)],
+          {},
+          node.span,
+        );
     }
     const { from, to } = node.attrs;
     return scope.emit1("rename", [value], { from, to }, node.span);
@@ -161,7 +171,16 @@ class Cacher {
     const [x] = scope.inputs(node) as [Value];
     const { from, to } = node.attrs;
     const kept: Axis = { ...axisNamed(x.type, from)!, name: to, size: this.past };
-    const past = scope.state({ dtype: x.type.dtype, axes: cacheOrder(x.type.axes.filter((a) => a.name !== from), kept) }, node.span);
+    const past = scope.state(
+      {
+        dtype: x.type.dtype,
+        axes: cacheOrder(
+          x.type.axes.filter((a) => a.name !== from),
+          kept,
+        ),
+      },
+      node.span,
+    );
     const present = scope.emit1("concat", [past, x], { axes: [to, from], into: to }, node.span);
     const path = this.freshPath(node.attrs.path, scope);
     const names = this.names(path) ?? { past: `past.${path}`, present: `present.${path}` };

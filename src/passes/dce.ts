@@ -38,7 +38,8 @@ class Liveness {
   private node(node: Node): void {
     for (const body of node.bodies) this.graph(body);
     // Of what a repeat captures only that which a body reads counts.
-    const needed = (i: number): boolean => node.op !== "repeat" || i < node.attrs.carried || node.bodies.some((b) => this.has(b.inputs[i]!.value));
+    const needed = (i: number): boolean =>
+      node.op !== "repeat" || i < node.attrs.carried || node.bodies.some((b) => this.has(b.inputs[i]!.value));
     for (const [i, input] of node.inputs.entries()) if (needed(i)) this.live.add(input.id);
   }
 }

@@ -32,7 +32,8 @@ const NO_SIZES: Evaluation<number> = {
 
 /** An elementwise operator on constants, as a constant. */
 function computed(node: Node, scope: Scope): readonly Value[] | undefined {
-  if (node.op === "size") return node.attrs.of.known === undefined ? undefined : [constant(scope, node, node.attrs.of.known, "int")];
+  if (node.op === "size")
+    return node.attrs.of.known === undefined ? undefined : [constant(scope, node, node.attrs.of.known, "int")];
   if (!hasTrait(node.op, "elementwise")) return undefined;
   const inputs = scope.inputs(node);
   const numbers = inputs.map((v) => constantOf(v, scope));
@@ -42,7 +43,11 @@ function computed(node: Node, scope: Scope): readonly Value[] | undefined {
   return [constant(scope, node, result!.data[0]!, result!.dtype)];
 }
 
-function evaluate<K extends PrimitiveName>(op: K, inputs: readonly Tensor<number>[], attrs: AttrsOf<K>): readonly Tensor<number>[] {
+function evaluate<K extends PrimitiveName>(
+  op: K,
+  inputs: readonly Tensor<number>[],
+  attrs: AttrsOf<K>,
+): readonly Tensor<number>[] {
   return primitives[op].evaluate!(NO_SIZES, inputs, attrs);
 }
 
@@ -99,7 +104,13 @@ function same(node: Node, scope: Scope): Value | undefined {
 }
 
 /** The constant that decides `and` and `or` by itself. */
-function absorbing(decides: 0 | 1, x: number | undefined, y: number | undefined, a: Value | undefined, b: Value | undefined): Value | undefined {
+function absorbing(
+  decides: 0 | 1,
+  x: number | undefined,
+  y: number | undefined,
+  a: Value | undefined,
+  b: Value | undefined,
+): Value | undefined {
   return x === decides ? a : y === decides ? b : undefined;
 }
 

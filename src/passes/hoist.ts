@@ -16,7 +16,8 @@ const CHEAP: ReadonlySet<PrimitiveName> = new Set(["constant", "size"]);
 export function hoistInvariants(graph: Graph): Graph {
   return rebuild(graph, {
     node(node, scope) {
-      if (scope.kind !== "repeat" || CHEAP.has(node.op) || node.op === "repeat" || hasTrait(node.op, "temporal")) return undefined;
+      if (scope.kind !== "repeat" || CHEAP.has(node.op) || node.op === "repeat" || hasTrait(node.op, "temporal"))
+        return undefined;
       const to = target(node, scope);
       if (to === scope) return undefined;
       for (const input of node.inputs) to.set(input, bring(scope.get(input), scope, to));

@@ -11,6 +11,7 @@ export type CallNode = NodeOf<"call">;
 /** Also inside the bodies of kept calls. */
 export function inlineCalls(graph: Graph, keep: (node: CallNode) => boolean): Graph {
   return rebuild(graph, {
-    node: (node, scope) => (node.op === "call" && !keep(node) ? scope.inline(node.bodies[0]!, scope.inputs(node)) : undefined),
+    node: (node, scope) =>
+      node.op === "call" && !keep(node) ? scope.inline(node.bodies[0]!, scope.inputs(node)) : undefined,
   });
 }

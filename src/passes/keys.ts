@@ -7,7 +7,8 @@ export function attributesKey(attrs: object): string {
     if (name === "origin") return undefined;
     if (value instanceof Size) return value.toString();
     if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    if (value !== null && typeof value === "object" && !Array.isArray(value))
+      return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
     return value;
   });
 }

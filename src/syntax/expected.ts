@@ -1,5 +1,5 @@
 /** @file The parser's errors in the language's words: what was found, what would have gone on, and what was likely meant. */
-import type { Place, Unexpected } from "../../grammar/index.ts";
+import type { IToken, Place, Unexpected } from "../../grammar/index.ts";
 import type { Extras } from "../diagnostics/diagnostic.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import type { Span } from "../source/source.ts";
@@ -29,7 +29,7 @@ const elsewhere: Readonly<Record<string, string>> = {
 
 type Located = Unexpected & Place;
 
-export function reportUnexpected(context: Context, error: Located): void {
+export function reportUnexpected(context: Context, error: Located, tokens: readonly IToken[]): void {
   const f = misspelt(context, error);
   const span = context.at(f);
   const found = foundWords(context, f, span);
@@ -43,14 +43,18 @@ export function reportUnexpected(context: Context, error: Located): void {
   switch (placeOf(f)) {
     case "if": {
       const word = f.expected.toLowerCase();
-      return reporter.report("syntax/incomplete-if", { word, found }, span, extras(
+      const start = openIf(context, tokens, f.start) ?? span;
+      const related = [{ span, message: `\`${word}\` is expected before this` }];
+      return reporter.report("syntax/incomplete-if", { word, found }, start, extras(
         word === "else" ? "an `if` has a value in any case: `if ... then ... else ...`; `else none` leaves it out"
           : "write `if condition then a else b`",
+        f.found === "EOF" ? {} : { related },
       ));
     }
     case "value": {
       const after = f.after ? clip(context.text(context.at(f.after))) : "";
-      return reporter.report("syntax/missing-value", { after, found }, span, extras(
+      const place = f.after ? context.at(f.after) : span;
+      return reporter.report("syntax/missing-value", { after, found }, place, extras(
         after === "" ? "put a value here" : `put a value behind \`${after}\`, or take it away`,
       ));
     }
@@ -87,6 +91,16 @@ function misspelt(context: Context, f: Located): Located {
   const known = words["declaration"]!;
   if (!isFirst || !(nearest(word, known) !== undefined || known.includes(elsewhere[word] ?? ""))) return f;
   return { kind: "unexpected", rule: "file", rules: ["file"], expected: "EOF", found: "Name", ...f.after };
+}
+
+/** The `if` before `offset` that still lacks a branch. */
+function openIf(context: Context, tokens: readonly IToken[], offset: number): Span | undefined {
+  let owed = 0;
+  for (const t of tokens.filter((one) => one.startOffset < offset).reverse()) {
+    if (t.tokenType.name === "Else") owed++;
+    else if (t.tokenType.name === "If" && owed-- === 0) return context.ofToken(t);
+  }
+  return undefined;
 }
 
 function commaExtras(span: Span): Extras {
@@ -172,6 +186,9 @@ function specialHint(context: Context, f: Unexpected, span: Span): string | unde
   if (f.rule === "let" && f.found === "Colon") return "a `let` has no type; it has that of its value";
   if (f.rule === "dim" && f.found === "Colon") return "a `dim` is a size: `dim half = width / 2`";
   if (f.rule === "tensor" && f.expected === "Colon") return "an `input` or `param` states its type: `input x: [..., d]`";
+  if (f.rule === "meaning" && /\bgiven\b[^{}]*=[^{}]*$/.test(text.slice(0, span.start))) {
+    return "after `given`, `=` is a default: give the meaning in braces, `{ output ... }`";
+  }
   if (f.rule === "meaning" && f.found === "Extends") return "`extends` comes before `grows`";
   if (f.rule === "meaning" && f.found === "Colon" ) return "a role comes after the slots and before `given`: `block f(...) < ... >: ffn given hidden`";
   if (f.rule === "meaning" && f.found === "LParen" && f.rules.includes("block")) return "a block has one list of settings; its inputs are statements";

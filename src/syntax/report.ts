@@ -21,12 +21,10 @@ export function reportFindings(context: Context, findings: readonly Finding[], t
       reportOne(context, f);
       continue;
     }
-    const region = regions.of(f.start);
-    const before = f.after ? regions.of(f.after.start) : region;
-    if (broken.has(region) || broken.has(before)) continue;
-    broken.add(before);
+    const region = regions.of(f.after?.start ?? f.start);
+    if (broken.has(region)) continue;
     broken.add(region);
-    reportUnexpected(context, f);
+    reportUnexpected(context, f, tokens);
   }
 }
 

@@ -2,6 +2,7 @@
  * @file A strict JSON reader for files that may be broken or made to deceive (RFC 8259). Other than `JSON.parse` it says where a
  * text goes wrong, sees keys that stand twice, and refuses depths that would overflow a stack later.
  */
+import { lineColumn } from "../source/source.ts";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -36,9 +37,7 @@ export function parseJson(text: string, options: JsonOptions = {}): JsonResult {
     return { value: new Reader(text, options.uniqueKeys ?? false, options.maxDepth ?? 64).whole() };
   } catch (e) {
     if (!(e instanceof Stop)) throw e;
-    const before = text.slice(0, e.at);
-    const line = before.split("\n").length;
-    const column = e.at - (before.lastIndexOf("\n") + 1) + 1;
+    const { line, column } = lineColumn({ name: "", text }, e.at);
     return { problem: { reason: e.reason, line, column, ...(e.duplicate ? { duplicate: e.duplicate } : {}) } };
   }
 }
@@ -98,7 +97,7 @@ class Reader {
       const start = this.at;
       if (this.text[this.at] !== '"') this.stop(this.at === this.text.length ? "it ends in the middle" : `a key in quotes should stand where ${this.here()} does`);
       const key = this.string();
-      if (seen?.has(key)) throw new Stop(`the key ${JSON.stringify(key)} stands twice`, start, [...this.path, key]);
+      if (seen?.has(key)) throw new Stop("a key stands twice", start, [...this.path, key]);
       seen?.add(key);
       this.space();
       this.expect(":");
@@ -138,7 +137,7 @@ class Reader {
         return out;
       }
       if (c === undefined) throw new Stop("a text in quotes does not end", open);
-      if (c !== "\\") this.stop("a text in quotes holds a control character");
+      if (c !== "\\") return this.stop("a text in quotes holds a control character");
       out += this.escape();
     }
   }

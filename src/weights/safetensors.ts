@@ -13,6 +13,8 @@ export const PREFIX_BYTES = 8;
 export const HEADER_LIMIT = 100_000_000;
 /** How many wrong tensors of one file are named. */
 const SHOWN = 8;
+const LONGEST_NAME = 1000;
+const MOST_AXES = 64;
 
 export interface Header {
   /** In the order in which they lie in the file. */
@@ -46,7 +48,7 @@ export function parseHeader(header: Uint8Array, file: string, fileSize: number):
     const { duplicate, reason, column, line } = parsed.problem;
     if (duplicate) {
       const extras = { hint: "save the checkpoint again: a name that stands twice is read differently by different programs" };
-      return failed(diagnose("weight/duplicate", { file, tensor: duplicate[0]!, key: duplicate.at(-1)! }, undefined, extras));
+      return failed(diagnose("weight/duplicate", { file, tensor: legible(duplicate[0]!), key: legible(duplicate.at(-1)!) }, undefined, extras));
     }
     return failed(headerJson(file, line > 1 ? `${reason}, on its line ${line}` : reason, column));
   }
@@ -54,21 +56,21 @@ export function parseHeader(header: Uint8Array, file: string, fileSize: number):
   return new HeaderReader(file, PREFIX_BYTES + header.length, fileSize).read(parsed.value);
 }
 
-/** Lays tensors one after the other, each at a multiple of `alignment`, and writes the header that says so. */
+/** Lays tensors one after the other and writes the header that says so, with the eight bytes before it. */
 export function buildHeader(
   tensors: readonly { readonly name: string; readonly dtype: StoredDtype; readonly shape: readonly number[] }[],
   metadata: Readonly<Record<string, string>> = {},
 ): { readonly header: Uint8Array; readonly offsets: readonly number[]; readonly bytes: number } {
-  const entries: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const entries: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
   const begins: number[] = [];
   let end = 0;
   for (const { name, dtype, shape } of tensors) {
     const begin = end;
     end += shape.reduce((n, d) => n * d, WIDTH[dtype]);
     begins.push(begin);
-    entries[name] = { dtype, shape, data_offsets: [begin, end] };
+    entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
   }
-  const json = new TextEncoder().encode(JSON.stringify(entries));
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   // The data begin at a multiple of eight: spaces may follow the JSON.
   const length = Math.ceil(json.length / 8) * 8;
   const header = new Uint8Array(PREFIX_BYTES + length).fill(0x20);
@@ -103,16 +105,19 @@ class HeaderReader {
 
   private tensor(name: string, entry: JsonValue): StoredTensor | undefined {
     const { file } = this;
+    // Names stand in messages on terminals, and in the compiled model.
+    if (name.length > LONGEST_NAME || /\p{C}/u.test(name)) return this.entry(legible(name), name.length > LONGEST_NAME ? "its name is too long" : "its name holds control characters");
     if (!isObject(entry)) return this.entry(name, `it is ${kindOf(entry)}`);
     const { dtype, shape, data_offsets: offsets } = entry;
     if (typeof dtype !== "string") return this.entry(name, dtype === undefined ? "it has no dtype" : `its dtype is ${kindOf(dtype)}`);
     if (!Array.isArray(shape)) return this.entry(name, shape === undefined ? "it has no shape" : `its shape is ${kindOf(shape)}`);
+    if (shape.length > MOST_AXES) return this.entry(name, `its shape has ${shape.length} axes`);
     const wrong = shape.find((d) => !isCount(d));
-    if (wrong !== undefined) return this.entry(name, `its shape holds ${JSON.stringify(wrong)}, which is no whole number of zero or more`);
+    if (wrong !== undefined) return this.entry(name, `its shape holds ${legible(JSON.stringify(wrong))}, which is no whole number of zero or more`);
     if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
       return this.entry(name, offsets === undefined ? "it has no data_offsets" : "its data_offsets are not two whole numbers of zero or more");
     const known = Object.keys(WIDTH);
-    if (!isDtype(dtype)) return this.say(diagnose("weight/dtype", { file, tensor: name, dtype, known }, undefined, { hint: `dtypes that are read: ${known.join(", ")}. Use the checkpoint from before quantisation` }));
+    if (!isDtype(dtype)) return this.say(diagnose("weight/dtype", { file, tensor: name, dtype: legible(dtype), known }, undefined, { hint: `dtypes that are read: ${known.join(", ")}. Use the checkpoint from before quantisation` }));
 
     const [begin, end] = offsets as [number, number];
     const sizes = shape as number[];
@@ -171,6 +176,12 @@ function headerJson(file: string, reason: string, column: number): Diagnostic {
 
 function failed(problem: Diagnostic): { readonly diagnostics: readonly Diagnostic[] } {
   return { diagnostics: [problem] };
+}
+
+/** A text from a file as one short line. */
+export function legible(text: string): string {
+  const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  return short.replace(/\p{C}/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
 function isDtype(text: string): text is StoredDtype {

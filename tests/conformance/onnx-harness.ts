@@ -1,4 +1,7 @@
-/** @file Builds small graphs by hand, emits them, runs them in ONNX Runtime and in the reference evaluator, and compares. */
+/**
+ * @file Builds small graphs by hand, emits them, runs them in ONNX Runtime and in the reference evaluator, and
+ * compares.
+ */
 import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
 import { concreteStates, emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
@@ -40,7 +43,10 @@ export function sizeOf(text: string): Size {
   return text
     .split("+")
     .map((s) => s.trim())
-    .reduce((sum, s) => sum.plus(/^\d+$/.test(s) ? Size.of(Number(s)) : s in fixed ? Size.of(fixed[s]!) : Size.symbol(s)), Size.ZERO);
+    .reduce(
+      (sum, s) => sum.plus(/^\d+$/.test(s) ? Size.of(Number(s)) : s in fixed ? Size.of(fixed[s]!) : Size.symbol(s)),
+      Size.ZERO,
+    );
 }
 
 export function type(dtype: Dtype, ...axes: string[]): Type {
@@ -61,13 +67,28 @@ export class Small extends GraphBuilder {
     return this.param(path, type("float", ...axes), { kind: "normal", deviation: 1 });
   }
 
-  ops<K extends PrimitiveName>(op: K, inputs: readonly Value[], attrs: AttrsOf<K>, bodies: readonly Graph[] = []): readonly Value[] {
-    const inferred = infer(op, inputs.map((v) => v.type), attrs, bodies);
+  ops<K extends PrimitiveName>(
+    op: K,
+    inputs: readonly Value[],
+    attrs: AttrsOf<K>,
+    bodies: readonly Graph[] = [],
+  ): readonly Value[] {
+    const inferred = infer(
+      op,
+      inputs.map((v) => v.type),
+      attrs,
+      bodies,
+    );
     if ("problem" in inferred) throw new Error(`${op}: ${JSON.stringify(inferred.problem)}`);
     return this.node(op, inputs, attrs, inferred.types, undefined, bodies);
   }
 
-  op<K extends PrimitiveName>(op: K, inputs: readonly Value[], attrs: AttrsOf<K>, bodies: readonly Graph[] = []): Value {
+  op<K extends PrimitiveName>(
+    op: K,
+    inputs: readonly Value[],
+    attrs: AttrsOf<K>,
+    bodies: readonly Graph[] = [],
+  ): Value {
     return this.ops(op, inputs, attrs, bodies)[0]!;
   }
 
@@ -90,7 +111,9 @@ export class Small extends GraphBuilder {
     const body = new Small(name);
     const inner = Object.fromEntries(Object.entries(operands).map(([n, v]) => [n, body.input(n, v.type)]));
     body.output("result", write(body, inner));
-    return this.op("call", Object.values(operands), { name, operands: Object.keys(operands), settings, dims }, [body.build()]);
+    return this.op("call", Object.values(operands), { name, operands: Object.keys(operands), settings, dims }, [
+      body.build(),
+    ]);
   }
 }
 
@@ -124,7 +147,11 @@ function elements(t: Type, sizes: Sizes): number {
 
 /** Numbers for a type: floats around zero, ints from 0 up to `limit`, mostly true. */
 export function draw(t: Type, sizes: Sizes, random: Random, limit = 3): number[] {
-  const one = { float: () => Math.fround(random.normal()), int: () => Math.floor(random.next() * limit), bool: () => Number(random.next() < 0.7) };
+  const one = {
+    float: () => Math.fround(random.normal()),
+    int: () => Math.floor(random.next() * limit),
+    bool: () => Number(random.next() < 0.7),
+  };
   return Array.from({ length: elements(t, sizes) }, one[t.dtype]);
 }
 
@@ -147,7 +174,12 @@ export function graphOf(write: (g: Small) => void): VerifiedGraph {
 
 /** Numbers of all parameters by path. */
 export function drawParams(graph: Graph, random = new Random(7)): Map<string, Tensor<number>> {
-  return new Map([...concreteParams(graph)].map(({ path, param }) => [path, tensorOf(param.value.type, {}, draw(param.value.type, {}, random))]));
+  return new Map(
+    [...concreteParams(graph)].map(({ path, param }) => [
+      path,
+      tensorOf(param.value.type, {}, draw(param.value.type, {}, random)),
+    ]),
+  );
 }
 
 export function emit(graph: VerifiedGraph, target: TargetName): OnnxArtifact {
@@ -163,13 +195,17 @@ export function emit(graph: VerifiedGraph, target: TargetName): OnnxArtifact {
 export function dataFile(artifact: OnnxArtifact, params: ReadonlyMap<string, Tensor<number>>): Uint8Array {
   const end = Math.max(0, ...artifact.planned.map((p) => p.offset + p.length));
   const bytes = new Uint8Array(end);
-  for (const p of artifact.planned) new Float32Array(bytes.buffer, p.offset, p.length / 4).set(params.get(p.path)!.data as number[]);
+  for (const p of artifact.planned)
+    new Float32Array(bytes.buffer, p.offset, p.length / 4).set(params.get(p.path)!.data as number[]);
   return bytes;
 }
 
 export const SESSION: ort.InferenceSession.SessionOptions = { intraOpNumThreads: 1, logSeverityLevel: 3 };
 
-export async function sessionOf(artifact: OnnxArtifact, params: ReadonlyMap<string, Tensor<number>>): Promise<ort.InferenceSession> {
+export async function sessionOf(
+  artifact: OnnxArtifact,
+  params: ReadonlyMap<string, Tensor<number>>,
+): Promise<ort.InferenceSession> {
   const data = dataFile(artifact, params);
   const externalData = data.length > 0 ? { externalData: [{ path: "model.onnx_data", data }] } : {};
   return ort.InferenceSession.create(artifact.model, { ...SESSION, ...externalData });
@@ -178,7 +214,9 @@ export async function sessionOf(artifact: OnnxArtifact, params: ReadonlyMap<stri
 export function toOrt(t: Tensor<number>): ort.Tensor {
   const dims = t.axes.map((a) => a.size);
   const data = Array.from(t.data as ArrayLike<number>);
-  return t.dtype === "float" ? new ort.Tensor("float32", Float32Array.from(data), dims) : new ort.Tensor("int64", BigInt64Array.from(data, BigInt), dims);
+  return t.dtype === "float"
+    ? new ort.Tensor("float32", Float32Array.from(data), dims)
+    : new ort.Tensor("int64", BigInt64Array.from(data, BigInt), dims);
 }
 
 export function numbersOf(t: ort.Tensor): number[] {
@@ -186,37 +224,69 @@ export function numbersOf(t: ort.Tensor): number[] {
 }
 
 /** Runs a graph both ways on the same numbers and compares every output. Gives the artifacts, for further looks. */
-export async function agree({ graph, sizes, feeds = {}, targets = TARGETS, tolerance = 2e-5, limit = 3 }: Case): Promise<readonly OnnxArtifact[]> {
+export async function agree({
+  graph,
+  sizes,
+  feeds = {},
+  targets = TARGETS,
+  tolerance = 2e-5,
+  limit = 3,
+}: Case): Promise<readonly OnnxArtifact[]> {
   const random = new Random();
   const params = drawParams(graph);
-  const inputs = new Map(graph.inputs.map((i) => [i.name, tensorOf(i.value.type, sizes, feeds[i.name] ?? draw(i.value.type, sizes, random, limit))]));
+  const inputs = new Map(
+    graph.inputs.map((i) => [
+      i.name,
+      tensorOf(i.value.type, sizes, feeds[i.name] ?? draw(i.value.type, sizes, random, limit)),
+    ]),
+  );
   const kept = concreteStates(graph);
-  const states = new Map(kept.map((s) => [s.path, tensorOf(s.past.type, sizes, feeds[s.path] ?? draw(s.past.type, sizes, random))]));
-  const expected = evaluateGraph(graph, { inputs, param: (path) => params.get(path)!, states }, { arithmetic: float64 });
+  const states = new Map(
+    kept.map((s) => [s.path, tensorOf(s.past.type, sizes, feeds[s.path] ?? draw(s.past.type, sizes, random))]),
+  );
+  const expected = evaluateGraph(
+    graph,
+    { inputs, param: (path) => params.get(path)!, states },
+    { arithmetic: float64 },
+  );
   const artifacts: OnnxArtifact[] = [];
   for (const target of targets) {
     const artifact = emit(graph, target);
     artifacts.push(artifact);
     const session = await sessionOf(artifact, params);
-    const fed = [...graph.inputs.map((i) => [i.outside ?? i.name, inputs.get(i.name)!] as const), ...kept.map((s) => [s.pastName, states.get(s.path)!] as const)];
+    const fed = [
+      ...graph.inputs.map((i) => [i.outside ?? i.name, inputs.get(i.name)!] as const),
+      ...kept.map((s) => [s.pastName, states.get(s.path)!] as const),
+    ];
     const results = await session.run(Object.fromEntries(fed.map(([name, t]) => [name, toOrt(t)])));
     const wanted = [
       ...graph.outputs.map((o) => [o.outside ?? o.name, o.value.type, expected.outputs.get(o.name)!] as const),
       ...kept.map((s) => [s.presentName, s.present.type, expected.states.get(s.path)!] as const),
     ];
-    for (const [name, declared, tensor] of wanted) compare(`${target} ${name}`, results[name]!, declared, tensor, tolerance);
+    for (const [name, declared, tensor] of wanted)
+      compare(`${target} ${name}`, results[name]!, declared, tensor, tolerance);
     await session.release();
   }
   return artifacts;
 }
 
 function compare(what: string, found: ort.Tensor, declared: Type, expected: Tensor<number>, tolerance: number): void {
-  expect(expected.axes.map((a) => a.name), what).toEqual(declared.axes.map((a) => a.name));
+  expect(
+    expected.axes.map((a) => a.name),
+    what,
+  ).toEqual(declared.axes.map((a) => a.name));
   expect([...found.dims], `${what}: dimensions`).toEqual(expected.axes.map((a) => a.size));
   const numbers = numbersOf(found);
   Array.from(expected.data as ArrayLike<number>).forEach((e, i) => {
     const n = numbers[i]!;
     const same = Object.is(n, e) || n === e || Math.abs(n - e) <= tolerance * (1 + Math.abs(e));
-    if (!same) expect.fail(`${what}[${i}] is ${n}, expected ${e}\nfound    ${numbers.slice(0, 24).join(" ")}\nexpected ${Array.from(expected.data as ArrayLike<number>).slice(0, 24).join(" ")}`);
+    if (!same)
+      expect.fail(
+        `${what}[${i}] is ${n}, expected ${e}\nfound    ${numbers.slice(0, 24).join(" ")}\nexpected ${Array.from(
+          expected.data as ArrayLike<number>,
+        )
+          .slice(0, 24)
+          .join(" ")}`,
+      );
   });
 }

@@ -1,4 +1,6 @@
-/** @file The standard library's composite operators as `call` nodes, built by hand: their bodies are those of `stdlib/`. */
+/**
+ * @file The standard library's composite operators as `call` nodes, built by hand: their bodies are those of `stdlib/`.
+ */
 import type { Value } from "../../src/ir/graph.ts";
 import { Size } from "../../src/ir/size.ts";
 import type { Axis } from "../../src/ir/type.ts";
@@ -9,16 +11,23 @@ const two = (b: Small, op: "add" | "sub" | "mul" | "div" | "max" | "pow", x: Val
   b.op(op, [x, typeof y === "number" ? b.number(y) : y], {});
 const one = (b: Small, op: "tanh" | "sigmoid" | "erf" | "rsqrt", x: Value): Value => b.op(op as PrimitiveName, [x], {});
 
-const activation = (name: string, write: (b: Small, x: Value) => Value) => (g: Small, x: Value): Value => g.call(name, { x }, {}, {}, (b, o) => write(b, o["x"]!));
+const activation =
+  (name: string, write: (b: Small, x: Value) => Value) =>
+  (g: Small, x: Value): Value =>
+    g.call(name, { x }, {}, {}, (b, o) => write(b, o["x"]!));
 
 export const relu = activation("relu", (b, x) => two(b, "max", x, 0));
 export const silu = activation("silu", (b, x) => two(b, "mul", x, one(b, "sigmoid", x)));
-export const gelu = activation("gelu", (b, x) => two(b, "mul", two(b, "mul", x, 0.5), two(b, "add", one(b, "erf", two(b, "div", x, Math.SQRT2)), 1)));
+export const gelu = activation("gelu", (b, x) =>
+  two(b, "mul", two(b, "mul", x, 0.5), two(b, "add", one(b, "erf", two(b, "div", x, Math.SQRT2)), 1)),
+);
 export const geluTanh = activation("gelu_tanh", (b, x) => {
   const inner = two(b, "mul", two(b, "add", x, two(b, "mul", two(b, "pow", x, 3), 0.044715)), Math.sqrt(2 / Math.PI));
   return two(b, "mul", two(b, "mul", x, 0.5), two(b, "add", one(b, "tanh", inner), 1));
 });
-export const quickGelu = activation("quick_gelu", (b, x) => two(b, "mul", x, one(b, "sigmoid", two(b, "mul", x, 1.702))));
+export const quickGelu = activation("quick_gelu", (b, x) =>
+  two(b, "mul", x, one(b, "sigmoid", two(b, "mul", x, 1.702))),
+);
 
 export function rmsNorm(g: Small, x: Value, weight: Value, eps: number, d: Axis): Value {
   return g.call("rms_norm", { x, weight }, { eps }, { d }, (b, o) => {
@@ -27,9 +36,24 @@ export function rmsNorm(g: Small, x: Value, weight: Value, eps: number, d: Axis)
   });
 }
 
-export function layerNorm(g: Small, x: Value, weight: Value | number, shift: Value | number, eps: number, d: Axis): Value {
-  const given = { x, ...(typeof weight === "number" ? {} : { weight }), ...(typeof shift === "number" ? {} : { shift }) };
-  const settings = { eps, ...(typeof weight === "number" ? { weight } : {}), ...(typeof shift === "number" ? { shift } : {}) };
+export function layerNorm(
+  g: Small,
+  x: Value,
+  weight: Value | number,
+  shift: Value | number,
+  eps: number,
+  d: Axis,
+): Value {
+  const given = {
+    x,
+    ...(typeof weight === "number" ? {} : { weight }),
+    ...(typeof shift === "number" ? {} : { shift }),
+  };
+  const settings = {
+    eps,
+    ...(typeof weight === "number" ? { weight } : {}),
+    ...(typeof shift === "number" ? { shift } : {}),
+  };
   return g.call("layer_norm", given, settings, { d }, (b, o) => {
     const centred = two(b, "sub", o["x"]!, b.op("mean", [o["x"]!], { over: [d.name] }));
     const variance = b.op("mean", [two(b, "pow", centred, 2)], { over: [d.name] });
@@ -47,11 +71,22 @@ export function attendSettings({ scale = 0.5, softcap = null }: Partial<AttendSe
   return { scale, softcap };
 }
 
-type AttendOperands = { readonly q: Value; readonly k: Value; readonly v: Value; readonly mask?: Value; readonly bias?: Value };
+type AttendOperands = {
+  readonly q: Value;
+  readonly k: Value;
+  readonly v: Value;
+  readonly mask?: Value;
+  readonly bias?: Value;
+};
 
 export function attend(g: Small, operands: AttendOperands, { scale, softcap }: AttendSettings, d: Axis): Value {
   const keys = operands.k.type.axes.find((a) => a.name === "keys")!;
-  const settings: Record<string, Setting> = { scale, softcap, ...(operands.mask ? {} : { mask: true }), ...(operands.bias ? {} : { bias: 0 }) };
+  const settings: Record<string, Setting> = {
+    scale,
+    softcap,
+    ...(operands.mask ? {} : { mask: true }),
+    ...(operands.bias ? {} : { bias: 0 }),
+  };
   return g.call("attend", { ...operands }, settings, { d, keys }, (b, o) => {
     const scores = two(b, "mul", b.op("dot", [o["q"]!, o["k"]!], { over: [d.name] }), scale);
     const capped = softcap === null ? scores : two(b, "mul", one(b, "tanh", two(b, "div", scores, softcap)), softcap);

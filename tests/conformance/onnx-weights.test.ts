@@ -1,4 +1,7 @@
-/** @file Weights in files: referred to in place in whatever order and dtype serves, planned where none does; and the re-reading of what was written. */
+/**
+ * @file Weights in files: referred to in place in whatever order and dtype serves, planned where none does; and the re-
+ * reading of what was written.
+ */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +48,14 @@ function store(tensors: Readonly<Record<string, Stored>>): (path: string) => Wei
   for (const [path, { values, dtype, order }] of Object.entries(tensors)) {
     const bytes = encode(values, dtype);
     const axes = order.split(" ").map(axis);
-    const tensor = { name: path, dtype, shape: axes.map((a) => a.size.known!), file: "model.safetensors", offset, bytes: bytes.length };
+    const tensor = {
+      name: path,
+      dtype,
+      shape: axes.map((a) => a.size.known!),
+      file: "model.safetensors",
+      offset,
+      bytes: bytes.length,
+    };
     sources.set(path, { kind: "stored", tensor, order: axes });
     chunks.push(bytes);
     offset += bytes.length;
@@ -93,9 +103,16 @@ describe("weights where they lie", () => {
   const turned = [0, 1, 2, 3].flatMap((i) => [0, 1, 2].map((o) => w[o * 4 + i]!));
   for (const target of TARGETS)
     for (const dtype of ["F32", "F16", "BF16"] as const)
-      for (const [order, values] of [["out=3 in=4", w], ["in=4 out=3", turned]] as const)
+      for (const [order, values] of [
+        ["out=3 in=4", w],
+        ["in=4 out=3", turned],
+      ] as const)
         it(`${target}: a ${dtype} weight stored as [${order}]`, async () => {
-          const artifact = emit(linear, store({ w: { values, dtype, order }, b: { values: b, dtype, order: "out=3" } }), target);
+          const artifact = emit(
+            linear,
+            store({ w: { values, dtype, order }, b: { values: b, dtype, order: "out=3" } }),
+            target,
+          );
           const { y } = await run(artifact, { x: new ort.Tensor("float32", Float32Array.from(x), [2, 4]) });
           expectedLinear(x, w, b).forEach((e, i) => expect(y![i]).toBeCloseTo(e, 5));
           expect(artifact.nodeCounts).toEqual(dtype === "F32" ? { Gemm: 1 } : { Cast: 2, Gemm: 1 });
@@ -115,11 +132,20 @@ describe("weights where they lie", () => {
     expect(artifact.nodeCounts).toEqual({ Cast: 2, Gather: 1, Gemm: 1 });
     const { h, y } = await run(artifact, { i: new ort.Tensor("int64", BigInt64Array.from([3n, 0n]), [2]) });
     expect(h).toEqual([...table.slice(12, 16), ...table.slice(0, 4)]);
-    for (let v = 0; v < 5; v++) expect(y![v]).toBeCloseTo([0, 1, 2, 3].reduce((s, i) => s + table[12 + i]! * table[v * 4 + i]!, 0), 4);
+    for (let v = 0; v < 5; v++)
+      expect(y![v]).toBeCloseTo(
+        [0, 1, 2, 3].reduce((s, i) => s + table[12 + i]! * table[v * 4 + i]!, 0),
+        4,
+      );
   });
 
   it("a weight of several axes is read merged, as it is stored", async () => {
-    const graph = graphOf((g) => g.out("y", g.op("dot", [g.in("x", "float", "seq", "in=4"), g.weight("w", "heads=2", "d=3", "in=4")], { over: ["in"] })));
+    const graph = graphOf((g) =>
+      g.out(
+        "y",
+        g.op("dot", [g.in("x", "float", "seq", "in=4"), g.weight("w", "heads=2", "d=3", "in=4")], { over: ["in"] }),
+      ),
+    );
     const artifact = emit(graph, store({ w: { values: numbers(24), dtype: "F32", order: "heads=2 d=3 in=4" } }));
     expect(artifact.nodeCounts).toEqual({ Gemm: 1, Reshape: 1 });
     await run(artifact, { x: new ort.Tensor("float32", Float32Array.from(x), [2, 4]) });
@@ -150,29 +176,45 @@ describe("weights where they lie", () => {
 });
 
 describe("re-reading", () => {
-  const artifact = (): OnnxArtifact => emit(linear, store({ w: { values: numbers(12), dtype: "F32", order: "out=3 in=4" }, b: { values: numbers(3), dtype: "F32", order: "out=3" } }));
+  const artifact = (): OnnxArtifact =>
+    emit(
+      linear,
+      store({
+        w: { values: numbers(12), dtype: "F32", order: "out=3 in=4" },
+        b: { values: numbers(3), dtype: "F32", order: "out=3" },
+      }),
+    );
   it("finds a file that is missing or short", () => {
     const a = artifact();
     expect(rereadOnnx(a.model, { signature: a.signature, fileSize: () => undefined })).toEqual([
       "the initializer w lies in model.safetensors, which is not there",
       "the initializer b lies in model.safetensors, which is not there",
     ]);
-    expect(rereadOnnx(a.model, { signature: a.signature, fileSize: () => 61 })).toEqual(["the initializer b ends at 73 of model.safetensors, which has 61 bytes"]);
+    expect(rereadOnnx(a.model, { signature: a.signature, fileSize: () => 61 })).toEqual([
+      "the initializer b ends at 73 of model.safetensors, which has 61 bytes",
+    ]);
   });
   it("finds ports that are not as intended", () => {
     const a = artifact();
-    const signature = { inputs: [{ name: "x", dtype: "int64" as const, dims: ["seq", 4] }], outputs: a.signature.outputs };
+    const signature = {
+      inputs: [{ name: "x", dtype: "int64" as const, dims: ["seq", 4] }],
+      outputs: a.signature.outputs,
+    };
     expect(rereadOnnx(a.model, { signature, fileSize })).toEqual([
       "the input x: int64[seq, 4] is missing",
       "there is an input x: float32[seq, 4] that was not intended",
     ]);
   });
   it("finds bytes that are no model", () => {
-    expect(rereadOnnx(artifact().model.slice(0, 40), { signature: { inputs: [], outputs: [] }, fileSize })[0]).toMatch(/^the model cannot be decoded/);
+    expect(rereadOnnx(artifact().model.slice(0, 40), { signature: { inputs: [], outputs: [] }, fileSize })[0]).toMatch(
+      /^the model cannot be decoded/,
+    );
   });
   it("finds a tensor that is read before it is made", () => {
     const a = artifact();
     const text = Buffer.from(a.model).toString("latin1").replace("\x01x", "\x01z");
-    expect(rereadOnnx(Buffer.from(text, "latin1"), { signature: a.signature, fileSize })).toContain("w/Gemm reads z, which is not made before");
+    expect(rereadOnnx(Buffer.from(text, "latin1"), { signature: a.signature, fileSize })).toContain(
+      "w/Gemm reads z, which is not made before",
+    );
   });
 });

@@ -28,7 +28,8 @@ function expectSame(before: Graph, after: Graph): void {
   const expected = evaluate(before);
   const found = evaluate(after);
   expect([...found.keys()]).toEqual([...expected.keys()]);
-  for (const [i, output] of before.outputs.entries()) expect(sameType(output.value.type, after.outputs[i]!.value.type)).toBe(true);
+  for (const [i, output] of before.outputs.entries())
+    expect(sameType(output.value.type, after.outputs[i]!.value.type)).toBe(true);
   for (const [name, t] of expected) {
     const far = Array.from(t.data, (x, i) => [x, found.get(name)!.data[i]!] as const).filter(([x, y]) => !close(x, y));
     expect(far, `${name} of\n${printGraph(before)}\nand\n${printGraph(after)}`).toEqual([]);
@@ -39,7 +40,8 @@ function close(a: number, b: number): boolean {
   return Object.is(a, b) || a === b || Math.abs(a - b) <= TOLERANCE * Math.max(1, Math.abs(a));
 }
 
-const everything = (g: Graph): Graph => removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(inlineCalls(withoutCache(g), () => false))))));
+const everything = (g: Graph): Graph =>
+  removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(inlineCalls(withoutCache(g), () => false))))));
 
 const PASSES: readonly (readonly [string, (g: Graph) => Graph])[] = [
   ["rebuilding", (g) => rebuild(g, {})],
@@ -54,7 +56,10 @@ const PASSES: readonly (readonly [string, (g: Graph) => Graph])[] = [
 
 describe("passes keep the meaning", () => {
   it.each(PASSES)("%s", (_, pass) => {
-    fc.assert(fc.property(arbitraryGraph, (graph) => expectSame(graph, pass(graph))), { numRuns: RUNS });
+    fc.assert(
+      fc.property(arbitraryGraph, (graph) => expectSame(graph, pass(graph))),
+      { numRuns: RUNS },
+    );
   });
 
   it("and do nothing more the second time", () => {
@@ -78,6 +83,19 @@ describe("the random graphs", () => {
       }
     };
     fc.sample(arbitraryGraph, 300).forEach(count);
-    for (const op of ["call", "repeat", "keep", "once", "rename", "where", "and", "dot", "softmax", "constant", "position"]) expect(seen.get(op), op).toBeGreaterThan(20);
+    for (const op of [
+      "call",
+      "repeat",
+      "keep",
+      "once",
+      "rename",
+      "where",
+      "and",
+      "dot",
+      "softmax",
+      "constant",
+      "position",
+    ])
+      expect(seen.get(op), op).toBeGreaterThan(20);
   });
 });

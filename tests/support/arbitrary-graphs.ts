@@ -42,7 +42,9 @@ class Choices {
   }
 }
 
-export const arbitraryGraph: fc.Arbitrary<Graph> = fc.array(fc.nat(9999), { minLength: 10, maxLength: 160, size: "max" }).map(drawGraph);
+export const arbitraryGraph: fc.Arbitrary<Graph> = fc
+  .array(fc.nat(9999), { minLength: 10, maxLength: 160, size: "max" })
+  .map(drawGraph);
 
 function drawGraph(numbers: readonly number[]): Graph {
   const choices = new Choices(numbers);
@@ -71,8 +73,18 @@ class Drawer {
     readonly inCall = false,
   ) {}
 
-  emit<K extends PrimitiveName>(op: K, inputs: readonly Value[], attrs: AttrsOf<K>, bodies: readonly Graph[] = []): Value {
-    const inferred = infer(op, inputs.map((v) => v.type), attrs, bodies);
+  emit<K extends PrimitiveName>(
+    op: K,
+    inputs: readonly Value[],
+    attrs: AttrsOf<K>,
+    bodies: readonly Graph[] = [],
+  ): Value {
+    const inferred = infer(
+      op,
+      inputs.map((v) => v.type),
+      attrs,
+      bodies,
+    );
     if ("problem" in inferred) throw new Error(`${op}: ${JSON.stringify(inferred.problem)}`);
     const made = this.builder.node(op, inputs, attrs, inferred.types, undefined, bodies);
     this.pool.push(...made);
@@ -112,19 +124,44 @@ class Drawer {
 }
 
 const STEPS: readonly (readonly [string, (d: Drawer) => void])[] = [
-  ["unary", (d) => d.emit(d.choices.of(["neg", "abs", "tanh", "sigmoid", "sin", "erf", "floor", "sign"] as const), [d.number()], {})],
+  [
+    "unary",
+    (d) =>
+      d.emit(d.choices.of(["neg", "abs", "tanh", "sigmoid", "sin", "erf", "floor", "sign"] as const), [d.number()], {}),
+  ],
   ["twice", (d) => void twice(d)],
-  ["binary", (d) => d.emit(d.choices.of(["add", "sub", "mul", "min", "max", "div"] as const), [d.number(), d.number()], {})],
+  [
+    "binary",
+    (d) => d.emit(d.choices.of(["add", "sub", "mul", "min", "max", "div"] as const), [d.number(), d.number()], {}),
+  ],
   ["neutral", (d) => neutral(d)],
-  ["compare", (d) => d.emit(d.choices.of(["less", "less_equal", "equal", "not_equal", "greater"] as const), [d.number(), d.number()], {})],
+  [
+    "compare",
+    (d) =>
+      d.emit(
+        d.choices.of(["less", "less_equal", "equal", "not_equal", "greater"] as const),
+        [d.number(), d.number()],
+        {},
+      ),
+  ],
   ["logic", (d) => d.emit(d.choices.of(["and", "or"] as const), [d.bool(), d.bool()], {})],
   ["not", (d) => d.emit("not", [d.bool()], {})],
   ["where", (d) => d.emit("where", [d.bool(), d.number(), d.number()], {})],
   ["constant", (d) => d.constant(d.choices.of(["float", "int", "bool"] as const))],
   ["cast", (d) => d.emit("cast", [d.number()], { to: d.choices.of(["float", "int"] as const) })],
-  ["position", (d) => d.emit("position", [], { axis: named(d.choices.of(["seq", "keys", "d", "pair"])), start: Size.of(d.choices.below(2)) })],
+  [
+    "position",
+    (d) =>
+      d.emit("position", [], {
+        axis: named(d.choices.of(["seq", "keys", "d", "pair"])),
+        start: Size.of(d.choices.below(2)),
+      }),
+  ],
   ["size", (d) => d.emit("size", [], { of: d.choices.of([Size.symbol("seq"), Size.of(4)]) })],
-  ["reduce", (d) => over(d, (x, a) => d.emit(d.choices.of(["sum", "mean", "reduce_max"] as const), [x], { over: [a] }))],
+  [
+    "reduce",
+    (d) => over(d, (x, a) => d.emit(d.choices.of(["sum", "mean", "reduce_max"] as const), [x], { over: [a] })),
+  ],
   ["softmax", (d) => over(d, (x, a) => d.emit("softmax", [x], { over: a }))],
   ["cumulative", (d) => over(d, (x, a) => d.emit("cumulative_sum", [x], { over: a }))],
   ["dot", (d) => dot(d)],
@@ -135,7 +172,15 @@ const STEPS: readonly (readonly [string, (d: Drawer) => void])[] = [
   ["lookup", (d) => lookup(d)],
   ["stack", (d) => stack(d)],
   ["concat", (d) => concat(d)],
-  ["keep", (d) => d.emit("keep", [d.number()].map((x) => without(d, x, "keys")), { from: "seq", to: "keys", path: `kept${d.pool.length}`, last: null })],
+  [
+    "keep",
+    (d) =>
+      d.emit(
+        "keep",
+        [d.number()].map((x) => without(d, x, "keys")),
+        { from: "seq", to: "keys", path: `kept${d.pool.length}`, last: null },
+      ),
+  ],
   ["once", (d) => d.emit("once", [d.number()], { path: `once${d.pool.length}` })],
   ["call", (d) => call(d)],
   ["repeat", (d) => repeat(d)],
@@ -159,13 +204,36 @@ function without(d: Drawer, x: Value, ...names: string[]): Value {
 /** What common subexpressions are: the same again, and with its operands the other way round. */
 function twice(d: Drawer): Value {
   const [a, b] = [d.number(), d.number()];
-  return d.emit("sub", [d.emit("add", [a, b], {}), d.emit("add", d.choices.of([[a, b], [b, a]]), {})], {});
+  return d.emit(
+    "sub",
+    [
+      d.emit("add", [a, b], {}),
+      d.emit(
+        "add",
+        d.choices.of([
+          [a, b],
+          [b, a],
+        ]),
+        {},
+      ),
+    ],
+    {},
+  );
 }
 
+/** A number with 0 or 1, on either side: sometimes the operator does nothing then, and sometimes it does. */
 function neutral(d: Drawer): void {
   const x = d.number();
-  const [op, n] = d.choices.of([["add", 0], ["mul", 1], ["sub", 0], ["div", 1], ["pow", 1]] as const);
-  d.emit(op, [x, d.emit("constant", [], { value: n, dtype: d.choices.of(["int", "float"] as const) })], {});
+  const op = d.choices.of(["add", "sub", "mul", "div", "pow"] as const);
+  const n = d.emit("constant", [], { value: d.choices.below(2), dtype: d.choices.of(["int", "float"] as const) });
+  d.emit(
+    op,
+    d.choices.of([
+      [x, n],
+      [n, x],
+    ]),
+    {},
+  );
 }
 
 function dot(d: Drawer): void {
@@ -185,17 +253,28 @@ function rename(d: Drawer): void {
 
 function split(d: Drawer): void {
   const x = d.value((t) => has(t, "d"));
-  if (x && !has(x.type, "pair") && !has(x.type, "half")) d.emit("split", [x], { axis: "d", into: [named("pair"), named("half")] });
+  if (x && !has(x.type, "pair") && !has(x.type, "half"))
+    d.emit("split", [x], { axis: "d", into: [named("pair"), named("half")] });
 }
 
 function merge(d: Drawer): void {
   const x = d.value((t) => has(t, "pair") && has(t, "half"));
-  if (x && !has(x.type, "dd")) d.emit("merge", [x], { axes: d.choices.of([["pair", "half"], ["half", "pair"]]), into: "dd" });
+  if (x && !has(x.type, "dd"))
+    d.emit("merge", [x], {
+      axes: d.choices.of([
+        ["pair", "half"],
+        ["half", "pair"],
+      ]),
+      into: "dd",
+    });
 }
 
 function lookup(d: Drawer): void {
   const table = d.value((t) => has(t, "d"));
-  if (table) d.emit("lookup", [table, d.emit("position", [], { axis: named("pair"), start: Size.of(d.choices.below(3)) })], { axis: "d" });
+  if (table)
+    d.emit("lookup", [table, d.emit("position", [], { axis: named("pair"), start: Size.of(d.choices.below(3)) })], {
+      axis: "d",
+    });
 }
 
 function stack(d: Drawer): void {
@@ -204,7 +283,8 @@ function stack(d: Drawer): void {
 
 function concat(d: Drawer): void {
   const x = d.value((t) => has(t, "pair") && !has(t, "half") && !has(t, "d"));
-  if (x) d.emit("concat", [x, d.emit("rename", [x], { from: "pair", to: "half" })], { axes: ["pair", "half"], into: "d" });
+  if (x)
+    d.emit("concat", [x, d.emit("rename", [x], { from: "pair", to: "half" })], { axes: ["pair", "half"], into: "d" });
 }
 
 function call(d: Drawer): void {
@@ -255,12 +335,23 @@ function pseudo(seed: string, i: number): number {
 }
 
 export const INPUTS: ReadonlyMap<string, Tensor<number>> = new Map([
-  ["x", tensor("float", { batch: 2, seq: 3, d: 4 }, Array.from({ length: 24 }, (_, i) => pseudo("x", i)))],
+  [
+    "x",
+    tensor(
+      "float",
+      { batch: 2, seq: 3, d: 4 },
+      Array.from({ length: 24 }, (_, i) => pseudo("x", i)),
+    ),
+  ],
   ["n", tensor("int", { batch: 2, seq: 3 }, [0, 1, 2, 3, -1, 0])],
   ["m", tensor("bool", { seq: 3 }, [1, 0, 1])],
 ]);
 
 /** Every parameter is e by d; its numbers follow from its path. */
 export function param(path: string): Tensor<number> {
-  return tensor("float", { e: 3, d: 4 }, Array.from({ length: 12 }, (_, i) => pseudo(path, i)));
+  return tensor(
+    "float",
+    { e: 3, d: 4 },
+    Array.from({ length: 12 }, (_, i) => pseudo(path, i)),
+  );
 }

@@ -5,8 +5,19 @@ import type { AttrsOf, PrimitiveName } from "../../src/ops/attributes.ts";
 import { infer } from "../../src/ops/registry.ts";
 
 /** Appends a node with inferred types and gives its first result. */
-export function emit<K extends PrimitiveName>(b: GraphBuilder, op: K, inputs: readonly Value[], attrs: AttrsOf<K>, bodies: readonly Graph[] = []): Value {
-  const inferred = infer(op, inputs.map((v) => v.type), attrs, bodies);
+export function emit<K extends PrimitiveName>(
+  b: GraphBuilder,
+  op: K,
+  inputs: readonly Value[],
+  attrs: AttrsOf<K>,
+  bodies: readonly Graph[] = [],
+): Value {
+  const inferred = infer(
+    op,
+    inputs.map((v) => v.type),
+    attrs,
+    bodies,
+  );
   if ("problem" in inferred) throw new Error(`${op}: ${JSON.stringify(inferred.problem)}`);
   return b.node(op, inputs, attrs, inferred.types, undefined, bodies)[0]!;
 }
@@ -16,7 +27,13 @@ export function number(b: GraphBuilder, value: number, dtype: "float" | "int" | 
 }
 
 /** A repeat of one body: `write` makes the next value from x. */
-export function repeat(b: GraphBuilder, label: string, count: number, start: Value, write: (body: GraphBuilder, x: Value) => Value): Value {
+export function repeat(
+  b: GraphBuilder,
+  label: string,
+  count: number,
+  start: Value,
+  write: (body: GraphBuilder, x: Value) => Value,
+): Value {
   const body = new GraphBuilder(label, b);
   const next = write(body, body.input("x", start.type));
   body.output("x", next);
@@ -24,7 +41,12 @@ export function repeat(b: GraphBuilder, label: string, count: number, start: Val
   return emit(b, "repeat", [start, ...body.captures], attrs, [body.build()]);
 }
 
-export function call(b: GraphBuilder, name: string, operands: readonly Value[], write: (body: GraphBuilder, ...inputs: Value[]) => Value): Value {
+export function call(
+  b: GraphBuilder,
+  name: string,
+  operands: readonly Value[],
+  write: (body: GraphBuilder, ...inputs: Value[]) => Value,
+): Value {
   const body = new GraphBuilder(name);
   const names = operands.map((_, i) => `o${i}`);
   const result = write(body, ...operands.map((v, i) => body.input(names[i]!, v.type)));

@@ -10,7 +10,10 @@ import { primitives } from "../../src/ops/registry.ts";
 export function axis(name: string, size: number | string = name): Axis {
   if (typeof size === "number") return { name, size: Size.of(size) };
   const terms = size.split("+").map((t) => t.trim());
-  return { name, size: terms.reduce((all, t) => all.plus(/^\d+$/.test(t) ? Size.of(Number(t)) : Size.symbol(t)), Size.ZERO) };
+  return {
+    name,
+    size: terms.reduce((all, t) => all.plus(/^\d+$/.test(t) ? Size.of(Number(t)) : Size.symbol(t)), Size.ZERO),
+  };
 }
 
 /** `type("float", { batch: "batch", hidden: 8 })`. */
@@ -31,7 +34,10 @@ export function evaluation(sizes: Readonly<Record<string, number>> = {}): Evalua
 
 /** Runs one operator. */
 export function run<K extends PrimitiveName>(
-  op: K, inputs: readonly Tensor<number>[], attrs: AttrsOf<K>, sizes: Readonly<Record<string, number>> = {},
+  op: K,
+  inputs: readonly Tensor<number>[],
+  attrs: AttrsOf<K>,
+  sizes: Readonly<Record<string, number>> = {},
 ): readonly Tensor<number>[] {
   return primitives[op].evaluate!(evaluation(sizes), inputs, attrs);
 }

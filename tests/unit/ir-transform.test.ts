@@ -14,7 +14,14 @@ function nested(): Graph {
   const g = new GraphBuilder("g");
   const x = g.input("x", X, "outside");
   const m = g.input("m", type("bool", { seq: "seq" }));
-  g.output("y", repeat(g, "outer", 2, x, (a, h) => repeat(a, "inner", 3, h, (b, i) => emit(b, "where", [b.use(m), call(b, "twice", [i], (c, o) => emit(c, "add", [o, o], {})), b.use(x)], {}))));
+  g.output(
+    "y",
+    repeat(g, "outer", 2, x, (a, h) =>
+      repeat(a, "inner", 3, h, (b, i) =>
+        emit(b, "where", [b.use(m), call(b, "twice", [i], (c, o) => emit(c, "add", [o, o], {})), b.use(x)], {}),
+      ),
+    ),
+  );
   g.grows = "seq";
   g.sizeNames.set("seq", "sequence_length");
   return g.build();
@@ -27,19 +34,27 @@ describe("rebuild", () => {
   });
 
   it("lets a changed type flow through bodies", () => {
-    const longer = rebuild(nested(), { input: ({ value }) => ({ ...value.type, axes: value.type.axes.map((a) => (a.name === "seq" ? axis("seq", "past+seq") : a)) }) });
+    const longer = rebuild(nested(), {
+      input: ({ value }) => ({
+        ...value.type,
+        axes: value.type.axes.map((a) => (a.name === "seq" ? axis("seq", "past+seq") : a)),
+      }),
+    });
     expect(verify(longer).problems).toEqual([]);
     expect(longer.outputs[0]!.value.type.axes[0]!.size.toString()).toBe("past + seq");
   });
 
   it("says which node a changed type does not fit", () => {
-    const change = (): Graph => rebuild(nested(), { input: ({ name, value }) => (name === "m" ? type("bool", { seq: 7 }) : value.type) });
+    const change = (): Graph =>
+      rebuild(nested(), { input: ({ name, value }) => (name === "m" ? type("bool", { seq: 7 }) : value.type) });
     expect(change).toThrow(RebuildError);
     expect(change).toThrow("where of bool[seq=7], float[seq, d=4], float[seq, d=4] does not fit: axis-sizes");
   });
 
   it("a replaced node's readers read the other value; what nobody reads is not captured", () => {
-    const plain = rebuild(nested(), { node: (node, scope) => (node.op === "where" ? [scope.inputs(node)[1]!] : undefined) });
+    const plain = rebuild(nested(), {
+      node: (node, scope) => (node.op === "where" ? [scope.inputs(node)[1]!] : undefined),
+    });
     expect(verify(plain).problems).toEqual([]);
     expect(printGraph(plain)).not.toContain("captured");
   });

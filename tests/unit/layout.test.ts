@@ -15,7 +15,14 @@ const sizeOf = (axis: string): Size => Size.of(SIZES[axis]!);
 
 /** `batch seq | hidden`; nothing between bars is a dimension of size one. */
 function layout(text: string): Layout {
-  return text === "" ? [] : text.split("|").map((g) => g.trim().split(/\s+/).filter((a) => a !== ""));
+  return text === ""
+    ? []
+    : text.split("|").map((g) =>
+        g
+          .trim()
+          .split(/\s+/)
+          .filter((a) => a !== ""),
+      );
 }
 
 /** A tensor whose elements say which place of which axes they are. */
@@ -30,7 +37,13 @@ function labelled(lies: Layout): Labelled {
   const axes = lies.flat();
   let labels = [{} as Record<string, number>];
   for (const a of axes) labels = labels.flatMap((l) => Array.from({ length: SIZES[a]! }, (_, i) => ({ ...l, [a]: i })));
-  const shown = labels.map((l) => Object.entries(l).filter(([a]) => SIZES[a]! > 1).sort().map(([a, i]) => `${a}${i}`).join(" "));
+  const shown = labels.map((l) =>
+    Object.entries(l)
+      .filter(([a]) => SIZES[a]! > 1)
+      .sort()
+      .map(([a, i]) => `${a}${i}`)
+      .join(" "),
+  );
   return { dims: lies.map((g) => count(g.map((a) => SIZES[a]!))), labels: shown };
 }
 
@@ -64,7 +77,10 @@ function carriedOut(from: Layout, to: Layout): { result: Labelled; reshapes: num
 /** Some axes in some order, cut into groups; empty groups too. */
 const anyLayout = (axes: readonly string[]): fc.Arbitrary<Layout> =>
   fc
-    .tuple(fc.shuffledSubarray([...axes], { minLength: axes.length }), fc.array(fc.nat(axes.length), { maxLength: axes.length + 1 }))
+    .tuple(
+      fc.shuffledSubarray([...axes], { minLength: axes.length }),
+      fc.array(fc.nat(axes.length), { maxLength: axes.length + 1 }),
+    )
     .map(([order, cuts]) => {
       const at = [0, ...cuts.toSorted((a, b) => a - b), order.length];
       return at.slice(1).map((end, i) => order.slice(at[i], end));
@@ -77,7 +93,11 @@ describe("conversions", () => {
       fc.property(anyLayout(axes), anyLayout(axes), (from, to) => {
         const { result, reshapes, transposes } = carriedOut(from, to);
         expect(result).toEqual(labelled(to));
-        const order = (l: Layout): string => l.flat().filter((a) => SIZES[a] !== 1).join(" ");
+        const order = (l: Layout): string =>
+          l
+            .flat()
+            .filter((a) => SIZES[a] !== 1)
+            .join(" ");
         expect(transposes).toBe(order(from) === order(to) ? 0 : 1);
         expect(reshapes).toBeLessThanOrEqual(transposes === 0 ? 1 : 2);
       }),
@@ -95,10 +115,16 @@ describe("conversions", () => {
   });
   it("transpose whole dimensions where they are there", () => {
     expect(steps("batch | seq | kv | d", "batch | kv | seq | d")).toEqual(["transpose [batch, kv, seq, d]"]);
-    expect(steps("batch | seq | kv groups | d", "batch | kv | groups seq | d")).toEqual(["transpose [batch, (kv groups), seq, d]", "reshape [batch, kv, (groups seq), d]"]);
+    expect(steps("batch | seq | kv groups | d", "batch | kv | groups seq | d")).toEqual([
+      "transpose [batch, (kv groups), seq, d]",
+      "reshape [batch, kv, (groups seq), d]",
+    ]);
   });
   it("reshape before a transpose so that none is needed behind it", () => {
-    expect(steps("batch seq | kv d", "batch | kv | seq | d")).toEqual(["reshape [batch, seq, kv, d]", "transpose [batch, kv, seq, d]"]);
+    expect(steps("batch seq | kv d", "batch | kv | seq | d")).toEqual([
+      "reshape [batch, seq, kv, d]",
+      "transpose [batch, kv, seq, d]",
+    ]);
   });
   it("move the longest runs where reshapes are needed on both sides", () => {
     expect(steps("batch seq | kv groups d", "batch kv | groups seq d")).toEqual([
@@ -125,7 +151,10 @@ function bookOfNames(): { book: Book<string>; made: string[] } {
   return { book, made };
 }
 
-const typeOf = (...axes: string[]): Type => ({ dtype: "float", axes: axes.map((name) => ({ name, size: sizeOf(name) })) });
+const typeOf = (...axes: string[]): Type => ({
+  dtype: "float",
+  axes: axes.map((name) => ({ name, size: sizeOf(name) })),
+});
 const rank = (): number => 0;
 
 describe("the book", () => {
@@ -140,10 +169,19 @@ describe("the book", () => {
   it("takes renaming, splitting and merging as views of one tensor", () => {
     const { book, made } = bookOfNames();
     const x = book.made("x", layout("batch seq | hidden"), typeOf("batch", "seq", "hidden"));
-    const into = [{ name: "kv", size: Size.of(4) }, { name: "d", size: Size.of(4) }];
+    const into = [
+      { name: "kv", size: Size.of(4) },
+      { name: "d", size: Size.of(4) },
+    ];
     const s = book.split(x, "hidden", into, { dtype: "float", axes: [...typeOf("batch", "seq").axes, ...into] });
-    const r = renamed(s, "kv", "heads", { dtype: "float", axes: [...typeOf("batch", "seq").axes, { name: "heads", size: Size.of(4) }, into[1]!] });
-    const m = merged(r, ["heads", "d"], "mixed", { dtype: "float", axes: [...typeOf("batch", "seq").axes, { name: "mixed", size: Size.of(16) }] });
+    const r = renamed(s, "kv", "heads", {
+      dtype: "float",
+      axes: [...typeOf("batch", "seq").axes, { name: "heads", size: Size.of(4) }, into[1]!],
+    });
+    const m = merged(r, ["heads", "d"], "mixed", {
+      dtype: "float",
+      axes: [...typeOf("batch", "seq").axes, { name: "mixed", size: Size.of(16) }],
+    });
     expect(book.read(m, layout("batch seq | mixed"))).toBe("x");
     expect(book.layoutOf(m)).toEqual(layout("batch seq | mixed"));
     expect(book.layoutOf(r)).toEqual(layout("batch seq | heads d"));
@@ -153,8 +191,12 @@ describe("the book", () => {
   it("shares the conversions of the same split made twice", () => {
     const { book, made } = bookOfNames();
     const x = book.made("x", layout("seq | hidden"), typeOf("seq", "hidden"));
-    const into = [{ name: "kv", size: Size.of(4) }, { name: "d", size: Size.of(4) }];
-    const split = (): View<string> => book.split(x, "hidden", into, { dtype: "float", axes: [...typeOf("seq").axes, ...into] });
+    const into = [
+      { name: "kv", size: Size.of(4) },
+      { name: "d", size: Size.of(4) },
+    ];
+    const split = (): View<string> =>
+      book.split(x, "hidden", into, { dtype: "float", axes: [...typeOf("seq").axes, ...into] });
     for (let i = 0; i < 2; i++) book.read(split(), layout("kv | seq | d"));
     expect(made).toHaveLength(2);
   });
@@ -170,7 +212,10 @@ describe("the book", () => {
   });
   it("lets a stored tensor be read in any grouping of its order", () => {
     const { book, made } = bookOfNames();
-    const w = book.provided(typeOf("kv", "groups", "d", "hidden"), { order: ["kv", "groups", "d", "hidden"], make: (l) => `w${showLayout(l)}` });
+    const w = book.provided(typeOf("kv", "groups", "d", "hidden"), {
+      order: ["kv", "groups", "d", "hidden"],
+      make: (l) => `w${showLayout(l)}`,
+    });
     expect(book.read(w, layout("kv groups d | hidden"))).toBe("w[(kv groups d), hidden]");
     expect(made).toEqual([]);
     expect(book.read(w, layout("hidden | kv groups d"))).toBe("transpose(w[(kv groups d), hidden]; 1,0)");
@@ -198,7 +243,8 @@ describe("the book", () => {
 
 describe("choosing", () => {
   const { book } = bookOfNames();
-  const made = (name: string, lies: string, ...axes: string[]): View<string> => book.made(name, layout(lies), typeOf(...axes));
+  const made = (name: string, lies: string, ...axes: string[]): View<string> =>
+    book.made(name, layout(lies), typeOf(...axes));
   const chosen = (views: View<string>[], ...axes: string[]): string[] => {
     const { layout: written, operands } = align(book, views, typeOf(...axes), rank);
     return [written, ...operands].map(showLayout);
@@ -206,7 +252,11 @@ describe("choosing", () => {
   it("follows the operand with all axes", () => {
     const x = made("x", "batch seq | hidden", "batch", "seq", "hidden");
     const shift = made("b", "hidden", "hidden");
-    expect(chosen([shift, x], "batch", "seq", "hidden")).toEqual(["[(batch seq), hidden]", "[hidden]", "[(batch seq), hidden]"]);
+    expect(chosen([shift, x], "batch", "seq", "hidden")).toEqual([
+      "[(batch seq), hidden]",
+      "[hidden]",
+      "[(batch seq), hidden]",
+    ]);
   });
   it("of two layouts takes the one with fewer dimensions", () => {
     const x = made("x", "batch | seq | hidden", "batch", "seq", "hidden");
@@ -216,12 +266,18 @@ describe("choosing", () => {
   it("splits a dimension where an operand has only a part of it, and joins the rest to what it belongs with", () => {
     const scores = made("s", "batch | kv | groups seq | d", "batch", "kv", "groups", "seq", "d");
     const mask = made("m", "batch | seq | d", "batch", "seq", "d");
-    expect(chosen([scores, mask], "batch", "kv", "groups", "seq", "d")).toEqual(["[batch, (kv groups), seq, d]", "[batch, (kv groups), seq, d]", "[batch, 1, seq, d]"]);
+    expect(chosen([scores, mask], "batch", "kv", "groups", "seq", "d")).toEqual([
+      "[batch, (kv groups), seq, d]",
+      "[batch, (kv groups), seq, d]",
+      "[batch, 1, seq, d]",
+    ]);
   });
   it("brings operands of which none has all axes into one order", () => {
     const a = made("a", "seq | d", "seq", "d");
     const b = made("b", "batch | d", "batch", "d");
-    const { layout: written } = align(book, [a, b], typeOf("seq", "d", "batch"), (axis) => ["batch", "seq"].indexOf(axis));
+    const { layout: written } = align(book, [a, b], typeOf("seq", "d", "batch"), (axis) =>
+      ["batch", "seq"].indexOf(axis),
+    );
     expect(showLayout(written)).toBe("[batch, seq, d]");
   });
   it("leaves axes of size one out", () => {

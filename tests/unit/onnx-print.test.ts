@@ -13,9 +13,23 @@ import { layerNorm } from "../conformance/onnx-stdlib.ts";
 describe("printing", () => {
   const graph = graphOf((g) => {
     g.sizeNames.set("batch", "batch_size");
-    const x = layerNorm(g, g.in("x", "float", "batch", "seq", "in=4"), g.weight("norm.weight", "in=4"), 0, 1e-5, axis("in=4"));
+    const x = layerNorm(
+      g,
+      g.in("x", "float", "batch", "seq", "in=4"),
+      g.weight("norm.weight", "in=4"),
+      0,
+      1e-5,
+      axis("in=4"),
+    );
     const y = g.op("dot", [x, g.weight("up.weight", "out=3", "in=4")], { over: ["in"] });
-    g.out("y", g.op("where", [g.in("open", "bool", "batch", "seq"), g.op("add", [y, g.weight("up.bias", "out=3")], {}), g.number(0)], {}));
+    g.out(
+      "y",
+      g.op(
+        "where",
+        [g.in("open", "bool", "batch", "seq"), g.op("add", [y, g.weight("up.bias", "out=3")], {}), g.number(0)],
+        {},
+      ),
+    );
   });
   it("gives one line a node", () => {
     expect(printOnnx(emit(graph, "onnx").model)).toBe(`model small (IR 10; ai.onnx 21; tfm test)
@@ -71,7 +85,11 @@ describe("a model of many layers", () => {
   }
   it("names nodes by layer and weight", () => {
     const text = printOnnx(layers(3, "onnx").model);
-    for (const name of ["layers.2.q/Gemm:0 = Gemm(layers.2/", "layers.2/Softmax:0 = Softmax(", "present.2.key = Concat(past_key_values.2.key, layers.2/"])
+    for (const name of [
+      "layers.2.q/Gemm:0 = Gemm(layers.2/",
+      "layers.2/Softmax:0 = Softmax(",
+      "present.2.key = Concat(past_key_values.2.key, layers.2/",
+    ])
       expect(text).toContain(name);
   });
 });

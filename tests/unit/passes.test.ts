@@ -21,18 +21,37 @@ function graph(write: (g: GraphBuilder, x: Value) => Value, input = X): Graph {
   return g.build();
 }
 
-/** The operators of a graph, bodies in braces. */
+/** The operators of a graph, which must be well formed; bodies in braces. */
 function ops(g: Graph): string {
   expect(verify(g).problems).toEqual([]);
-  return g.nodes.map((n) => (n.bodies.length > 0 ? `${n.op} { ${n.bodies.map(ops).join(" | ")} }` : n.op === "constant" ? `${n.attrs.value}` : n.op)).join(" ");
+  return list(g);
 }
 
-const folded = (write: (g: GraphBuilder, x: Value) => Value, input = X): string => ops(removeDead(foldConstants(graph(write, input))));
+function list(g: Graph): string {
+  return g.nodes
+    .map((n) =>
+      n.bodies.length > 0
+        ? `${n.op} { ${n.bodies.map(list).join(" | ")} }`
+        : n.op === "constant"
+          ? `${n.attrs.value}`
+          : n.op,
+    )
+    .join(" ");
+}
+
+const folded = (write: (g: GraphBuilder, x: Value) => Value, input = X): string =>
+  ops(removeDead(foldConstants(graph(write, input))));
 
 describe("foldConstants", () => {
   it("computes what is constant", () => {
-    expect(folded((g, x) => emit(g, "mul", [x, emit(g, "div", [number(g, 1, "int"), number(g, 2, "int")], {})], {}))).toBe("0.5 mul");
-    expect(folded((g, x) => emit(g, "add", [x, emit(g, "cast", [emit(g, "size", [], { of: Size.of(4) })], { to: "float" })], {}))).toBe("4 add");
+    expect(
+      folded((g, x) => emit(g, "mul", [x, emit(g, "div", [number(g, 1, "int"), number(g, 2, "int")], {})], {})),
+    ).toBe("0.5 mul");
+    expect(
+      folded((g, x) =>
+        emit(g, "add", [x, emit(g, "cast", [emit(g, "size", [], { of: Size.of(4) })], { to: "float" })], {}),
+      ),
+    ).toBe("4 add");
     expect(folded((g, x) => emit(g, "add", [x, emit(g, "size", [], { of: Size.symbol("seq") })], {}))).toBe("size add");
   });
 
@@ -47,7 +66,10 @@ describe("foldConstants", () => {
     ["x as float", (g, x) => emit(g, "cast", [x], { to: "float" })],
     ["where(true, x, 0)", (g, x) => emit(g, "where", [number(g, 1, "bool"), x, number(g, 0)], {})],
     ["--x", (g, x) => emit(g, "neg", [emit(g, "neg", [x], {})], {})],
-    ["x[d -> e][e -> d]", (g, x) => emit(g, "rename", [emit(g, "rename", [x], { from: "d", to: "e" })], { from: "e", to: "d" })],
+    [
+      "x[d -> e][e -> d]",
+      (g, x) => emit(g, "rename", [emit(g, "rename", [x], { from: "d", to: "e" })], { from: "e", to: "d" }),
+    ],
     ["x[d = ..4]", (g, x) => emit(g, "slice", [x], { axis: "d", start: Size.ZERO, size: Size.of(4) })],
     ["sum over nothing", (g, x) => emit(g, "sum", [x], { over: [] })],
   ])("%s is x", (_, write) => expect(folded(write)).toBe(""));
@@ -67,7 +89,9 @@ describe("foldConstants", () => {
   });
 
   it("one renaming for two", () => {
-    expect(folded((g, x) => emit(g, "rename", [emit(g, "rename", [x], { from: "d", to: "e" })], { from: "e", to: "f" }))).toBe("rename");
+    expect(
+      folded((g, x) => emit(g, "rename", [emit(g, "rename", [x], { from: "d", to: "e" })], { from: "e", to: "f" })),
+    ).toBe("rename");
   });
 });
 
@@ -81,19 +105,36 @@ describe("shareCommon", () => {
   });
 
   it("keeps apart what differs in attributes or in the order of axes", () => {
-    expect(ops(shareCommon(graph((g, x) => emit(g, "add", [emit(g, "softmax", [x], { over: "d" }), emit(g, "softmax", [x], { over: "seq" })], {}))))).toBe("softmax softmax add");
+    expect(
+      ops(
+        shareCommon(
+          graph((g, x) =>
+            emit(g, "add", [emit(g, "softmax", [x], { over: "d" }), emit(g, "softmax", [x], { over: "seq" })], {}),
+          ),
+        ),
+      ),
+    ).toBe("softmax softmax add");
     const sides = graph((g, x) => {
       const row = emit(g, "sum", [x], { over: ["d"] });
-      return emit(g, "merge", [emit(g, "stack", [emit(g, "add", [x, row], {}), emit(g, "add", [row, x], {})], { axis: "p" })], { axes: ["p", "d"], into: "m" });
+      return emit(
+        g,
+        "merge",
+        [emit(g, "stack", [emit(g, "add", [x, row], {}), emit(g, "add", [row, x], {})], { axis: "p" })],
+        { axes: ["p", "d"], into: "m" },
+      );
     });
     expect(ops(shareCommon(sides))).toBe("sum add add stack merge");
   });
 
   it("shares composites of one body", () => {
-    const relu = (g: GraphBuilder, x: Value): Value => call(g, "relu", [x], (b, o) => emit(b, "max", [o, number(b, 0)], {}));
-    const leaky = (g: GraphBuilder, x: Value): Value => call(g, "relu", [x], (b, o) => emit(b, "max", [o, number(b, 1)], {}));
+    const relu = (g: GraphBuilder, x: Value): Value =>
+      call(g, "relu", [x], (b, o) => emit(b, "max", [o, number(b, 0)], {}));
+    const leaky = (g: GraphBuilder, x: Value): Value =>
+      call(g, "relu", [x], (b, o) => emit(b, "max", [o, number(b, 1)], {}));
     expect(ops(shareCommon(graph((g, x) => emit(g, "add", [relu(g, x), relu(g, x)], {}))))).toBe("call { 0 max } add");
-    expect(ops(shareCommon(graph((g, x) => emit(g, "add", [relu(g, x), leaky(g, x)], {}))))).toBe("call { 0 max } call { 1 max } add");
+    expect(ops(shareCommon(graph((g, x) => emit(g, "add", [relu(g, x), leaky(g, x)], {}))))).toBe(
+      "call { 0 max } call { 1 max } add",
+    );
   });
 });
 
@@ -104,11 +145,14 @@ describe("removeDead", () => {
     g.input("unused", X);
     const w = g.param("w", X, { kind: "constant", value: 1 });
     emit(g, "exp", [x], {});
-    g.output("y", repeat(g, "layers", 2, x, (b, h) => {
-      const v = b.param("layers.{0}.v", X, { kind: "constant", value: 1 });
-      emit(b, "add", [emit(b, "mul", [b.use(w), v], {}), h], {});
-      return emit(b, "neg", [h], {});
-    }));
+    g.output(
+      "y",
+      repeat(g, "layers", 2, x, (b, h) => {
+        const v = b.param("layers.{0}.v", X, { kind: "constant", value: 1 });
+        emit(b, "add", [emit(b, "mul", [b.use(w), v], {}), h], {});
+        return emit(b, "neg", [h], {});
+      }),
+    );
     const after = removeDead(g.build());
     expect(ops(after)).toBe("repeat { neg }");
     expect(after.params).toEqual([]);
@@ -122,13 +166,21 @@ describe("hoistInvariants", () => {
   it("moves out what is the same in every iteration, out of all repeats around it", () => {
     const g = new GraphBuilder("g");
     const x = g.input("x", X);
-    g.output("y", repeat(g, "outer", 2, x, (a, h) =>
-      repeat(a, "inner", 2, emit(a, "exp", [h], {}), (b, i) => {
-        const table = emit(b, "cos", [emit(b, "add", [emit(b, "position", [], { axis: axis("seq"), start: Size.ZERO }), number(b, 0.5)], {})], {});
-        const own = b.param("o.{0}.i.{1}.w", type("float"), { kind: "constant", value: 1 });
-        return emit(b, "mul", [emit(b, "mul", [i, table], {}), emit(b, "neg", [own], {})], {});
-      }),
-    ));
+    g.output(
+      "y",
+      repeat(g, "outer", 2, x, (a, h) =>
+        repeat(a, "inner", 2, emit(a, "exp", [h], {}), (b, i) => {
+          const table = emit(
+            b,
+            "cos",
+            [emit(b, "add", [emit(b, "position", [], { axis: axis("seq"), start: Size.ZERO }), number(b, 0.5)], {})],
+            {},
+          );
+          const own = b.param("o.{0}.i.{1}.w", type("float"), { kind: "constant", value: 1 });
+          return emit(b, "mul", [emit(b, "mul", [i, table], {}), emit(b, "neg", [own], {})], {});
+        }),
+      ),
+    );
     const after = hoistInvariants(g.build());
     expect(ops(removeDead(after))).toBe("position 0.5 add cos repeat { exp repeat { mul neg mul } }");
   });
@@ -148,13 +200,32 @@ describe("hoistInvariants", () => {
   });
 
   it("leaves composites whole, and moves them whole", () => {
-    const g = graph((b, x) => repeat(b, "layers", 2, x, (a, h) => emit(a, "add", [h, call(a, "f", [a.use(x)], (c, o) => emit(c, "mul", [o, emit(c, "position", [], { axis: axis("d", 4), start: Size.ZERO })], {}))], {})));
+    const g = graph((b, x) =>
+      repeat(b, "layers", 2, x, (a, h) =>
+        emit(
+          a,
+          "add",
+          [
+            h,
+            call(a, "f", [a.use(x)], (c, o) =>
+              emit(c, "mul", [o, emit(c, "position", [], { axis: axis("d", 4), start: Size.ZERO })], {}),
+            ),
+          ],
+          {},
+        ),
+      ),
+    );
     expect(ops(hoistInvariants(g))).toBe("call { position mul } repeat { add }");
   });
 });
 
 describe("inlineCalls", () => {
-  const g = (): Graph => graph((b, x) => call(b, "outer", [x, x], (c, o, p) => emit(c, "add", [o, call(c, "inner", [p], (d, q) => emit(d, "exp", [q], {}))], {})));
+  const g = (): Graph =>
+    graph((b, x) =>
+      call(b, "outer", [x, x], (c, o, p) =>
+        emit(c, "add", [o, call(c, "inner", [p], (d, q) => emit(d, "exp", [q], {}))], {}),
+      ),
+    );
 
   it("takes calls apart, but those that are kept", () => {
     expect(ops(inlineCalls(g(), () => false))).toBe("exp add");

@@ -1,4 +1,7 @@
-/** @file Operators about axes. Renaming, splitting, merging and spreading make views of the same tensors and emit nothing. */
+/**
+ * @file Operators about axes. Renaming, splitting, merging and spreading make views of the same tensors and emit
+ * nothing.
+ */
 import type { NodeOf, Value } from "../../ir/graph.ts";
 import { Size } from "../../ir/size.ts";
 import type { Axis, Type } from "../../ir/type.ts";
@@ -36,12 +39,14 @@ export const emitKeep: Emit<"keep"> = (_, node, scope) => {
 export const emitOnce: Emit<"once"> = (_, node, scope) => [scope.get(node.inputs[0]!)];
 
 /**
- * A layout where the axis comes first in its dimension, so that stretches of it are stretches of that dimension; `inner` is the size of
- * what stands behind it there. Where that is not known, the axis is a dimension of its own.
+ * A layout where the axis comes first in its dimension, so that stretches of it are stretches of that dimension;
+ * `inner` is the size of what stands behind it there. Where that is not known, the axis is a dimension of its own.
  */
 function leading(e: Emitter, x: Placed, axis: string): { layout: Layout; at: number; inner: number } {
   const sizeOf = sizeIn(x);
-  const cut = e.book.layoutOf(x).flatMap((g) => (g.indexOf(axis) > 0 ? [g.slice(0, g.indexOf(axis)), g.slice(g.indexOf(axis))] : [g]));
+  const cut = e.book
+    .layoutOf(x)
+    .flatMap((g) => (g.indexOf(axis) > 0 ? [g.slice(0, g.indexOf(axis)), g.slice(g.indexOf(axis))] : [g]));
   const at = cut.findIndex((g) => g[0] === axis);
   const inner = at < 0 ? undefined : product(cut[at]!.slice(1), sizeOf).known;
   if (inner !== undefined) return { layout: cut, at, inner };
@@ -63,19 +68,34 @@ export const emitPick: Emit<"pick"> = (e, node, scope) => {
   const layout = isolated(e.book, x, [axis]);
   const at = layout.findIndex((g) => g[0] === axis);
   const tensor = e.writer.add("Gather", [e.book.read(x, layout), e.writer.ints([index], [])], { axis: at });
-  return [e.book.made(tensor, layout.filter((_, i) => i !== at), typeOf(node))];
+  return [
+    e.book.made(
+      tensor,
+      layout.filter((_, i) => i !== at),
+      typeOf(node),
+    ),
+  ];
 };
 
 /** All picks of one axis of a value, where they take every index of it: one `Split` serves them. */
 function siblings(node: NodeOf<"pick">, scope: Scope): readonly NodeOf<"pick">[] | undefined {
   const count = node.inputs[0]!.type.axes.find((a) => a.name === node.attrs.axis)!.size.known;
   if (count === undefined || count < 2 || count > 16) return undefined;
-  const picks = scope.uses.of(node.inputs[0]!).filter((n) => n.op === "pick" && n.attrs.axis === node.attrs.axis) as NodeOf<"pick">[];
+  const picks = scope.uses
+    .of(node.inputs[0]!)
+    .filter((n) => n.op === "pick" && n.attrs.axis === node.attrs.axis) as NodeOf<"pick">[];
   const taken = new Set(picks.map((p) => (p.attrs.index + count) % count));
   return picks.length === count && taken.size === count ? picks : undefined;
 }
 
-function pickAll(e: Emitter, x: Placed, axis: string, node: NodeOf<"pick">, picks: readonly NodeOf<"pick">[], scope: Scope): readonly Placed[] {
+function pickAll(
+  e: Emitter,
+  x: Placed,
+  axis: string,
+  node: NodeOf<"pick">,
+  picks: readonly NodeOf<"pick">[],
+  scope: Scope,
+): readonly Placed[] {
   const count = picks.length;
   const { layout, at, inner } = leading(e, x, axis);
   const split = e.writer.ints(Array.from({ length: count }, () => inner));
@@ -101,7 +121,13 @@ export const emitSlice: Emit<"slice"> = (e, node, scope) => {
   const toEnd = start.plus(size).equals(whole);
   const from = start.known === undefined && toEnd && (size.known ?? 0) > 0 ? Size.of(-size.known!) : start;
   const end = toEnd ? Size.of(2 ** 31 - 1) : start.plus(size).times(times);
-  const inputs = [e.book.read(x, layout), e.sizes.list(from.times(times)), e.sizes.list(end), e.writer.ints([at]), e.writer.ints([1])];
+  const inputs = [
+    e.book.read(x, layout),
+    e.sizes.list(from.times(times)),
+    e.sizes.list(end),
+    e.writer.ints([at]),
+    e.writer.ints([1]),
+  ];
   const written = isOne(size) ? layout.map((g, i) => (i === at ? g.filter((a) => a !== axis) : g)) : layout;
   return [e.book.made(e.writer.add("Slice", inputs), written, typeOf(node))];
 };
@@ -109,12 +135,21 @@ export const emitSlice: Emit<"slice"> = (e, node, scope) => {
 export const emitLookup: Emit<"lookup"> = (e, node, scope) => {
   const [table, indices] = node.inputs.map((v) => scope.get(v)) as [Placed, Placed];
   const { axis } = node.attrs;
-  const shared = indices.type.axes.filter((a) => a.name !== axis && isPhysical(table, a.name) && isPhysical(indices, a.name) && !isOne(a.size));
+  const shared = indices.type.axes.filter(
+    (a) => a.name !== axis && isPhysical(table, a.name) && isPhysical(indices, a.name) && !isOne(a.size),
+  );
   const names = shared.map((a) => a.name);
-  return [names.length === 0 ? gather(e, table, indices, axis, typeOf(node)) : gatherAligned(e, table, indices, axis, names, typeOf(node))];
+  return [
+    names.length === 0
+      ? gather(e, table, indices, axis, typeOf(node))
+      : gatherAligned(e, table, indices, axis, names, typeOf(node)),
+  ];
 };
 
-/** Every index picks from the whole table. A table in a half precision is read as it is stored, and only what was picked is cast. */
+/**
+ * Every index picks from the whole table. A table in a half precision is read as it is stored, and only what was picked
+ * is cast.
+ */
 function gather(e: Emitter, table: Placed, indices: Placed, axis: string, type: Type): Placed {
   const lies = isPhysical(table, axis) ? isolated(e.book, table, [axis]) : e.book.layoutOf(table);
   if (!isPhysical(table, axis)) return e.book.made(e.book.read(table, lies), lies, type);
@@ -135,11 +170,22 @@ function inStorage(view: Placed, layout: Layout): Layout {
 }
 
 /** Each index picks from the part of the table that has its own place in the shared axes. */
-function gatherAligned(e: Emitter, table: Placed, indices: Placed, axis: string, names: readonly string[], type: Type): Placed {
+function gatherAligned(
+  e: Emitter,
+  table: Placed,
+  indices: Placed,
+  axis: string,
+  names: readonly string[],
+  type: Type,
+): Placed {
   const shared = inMemoryOrder(e.book, table, names);
   const others = (v: Placed): string[] =>
     v.type.axes.map((a) => a.name).filter((a) => isPhysical(v, a) && !names.includes(a) && !isOne(sizeIn(v)(a)));
-  const inner = inMemoryOrder(e.book, table, others(table).filter((a) => a !== axis));
+  const inner = inMemoryOrder(
+    e.book,
+    table,
+    others(table).filter((a) => a !== axis),
+  );
   const places = inMemoryOrder(e.book, indices, others(indices));
   const data = e.book.read(table, [shared, [axis], inner]);
   const at = e.book.read(indices, [shared, places, []]);
@@ -151,31 +197,69 @@ export const emitConcat: Emit<"concat"> = (e, node, scope) => {
   const type = typeOf(node);
   const parts = node.inputs.map((v, i) => {
     const x = e.as(scope.get(v), type.dtype);
-    return axes[i] === into ? x : renamed(x, axes[i]!, into, { dtype: x.type.dtype, axes: x.type.axes.map((a) => (a.name === axes[i] ? { ...a, name: into } : a)) });
+    return axes[i] === into
+      ? x
+      : renamed(x, axes[i]!, into, {
+          dtype: x.type.dtype,
+          axes: x.type.axes.map((a) => (a.name === axes[i] ? { ...a, name: into } : a)),
+        });
   });
-  const all = type.axes.filter((a) => a.name === into || (!isOne(a.size) && parts.some((p) => isPhysical(p, a.name)))).map((a) => a.name);
+  const all = type.axes
+    .filter((a) => a.name === into || (!isOne(a.size) && parts.some((p) => isPhysical(p, a.name))))
+    .map((a) => a.name);
   const whole = parts.find((p) => all.every((a) => isPhysical(p, a)));
   const layout = whole ? isolated(e.book, whole, [into]) : mergedOrder(e.book, parts, all, e.rank).map((a) => [a]);
   const tensors = parts.map((p) => readBroadcast(e, p, layout, type));
-  return [e.book.made(joined(e, tensors, layout.findIndex((g) => g.includes(into))), layout, type)];
+  return [
+    e.book.made(
+      joined(
+        e,
+        tensors,
+        layout.findIndex((g) => g.includes(into)),
+      ),
+      layout,
+      type,
+    ),
+  ];
 };
 
 export const emitStack: Emit<"stack"> = (e, node, scope) => {
   const { axis } = node.attrs;
   const type = typeOf(node);
   const parts = node.inputs.map((v) => e.as(scope.get(v), type.dtype));
-  const inner = type.axes.filter((a) => a.name !== axis && !isOne(a.size) && parts.some((p) => isPhysical(p, a.name))).map((a) => a.name);
+  const inner = type.axes
+    .filter((a) => a.name !== axis && !isOne(a.size) && parts.some((p) => isPhysical(p, a.name)))
+    .map((a) => a.name);
   const whole = parts.find((p) => inner.every((a) => isPhysical(p, a)));
-  const lies = whole ? e.book.layoutOf(whole).filter((g) => g.length > 0) : mergedOrder(e.book, parts, inner, e.rank).map((a) => [a]);
+  const lies = whole
+    ? e.book.layoutOf(whole).filter((g) => g.length > 0)
+    : mergedOrder(e.book, parts, inner, e.rank).map((a) => [a]);
   const { layout, at, fresh } = placeForStack(node, scope, lies);
-  const read = fresh ? [...layout.slice(0, at), [], ...layout.slice(at + 1)] : layout.map((g) => g.filter((a) => a !== axis));
-  return [e.book.made(joined(e, parts.map((p) => readBroadcast(e, p, read, type)), at), layout, type)];
+  const read = fresh
+    ? [...layout.slice(0, at), [], ...layout.slice(at + 1)]
+    : layout.map((g) => g.filter((a) => a !== axis));
+  return [
+    e.book.made(
+      joined(
+        e,
+        parts.map((p) => readBroadcast(e, p, read, type)),
+        at,
+      ),
+      layout,
+      type,
+    ),
+  ];
 };
 
 /**
- * Where a stack's new axis goes: where the merge that reads it wants it, else before all others. `fresh`: it is a dimension of its own.
+ * Where a stack's new axis goes: where the merge that reads it wants it, else before all others. `fresh`: it is a
+ * dimension of its own.
  */
-function placeForStack(node: NodeOf<"stack">, scope: Scope, lies: Layout): { layout: Layout; at: number; fresh: boolean } {
+function placeForStack(
+  node: NodeOf<"stack">,
+  scope: Scope,
+  lies: Layout,
+): { layout: Layout; at: number; fresh: boolean } {
   const { axis } = node.attrs;
   const user = scope.uses.only(node.outputs[0]!);
   const order = user?.op === "merge" ? user.attrs.axes : [];

@@ -11,17 +11,24 @@ export function onnxConverter(writer: Writer, sizes: Sizes): Converter<Tensor> {
       return writer.add("Reshape", [tensor, sizes.shape(reshapeTarget(from, to))]);
     },
     transpose: (tensor, permutation) => writer.add("Transpose", [tensor], { perm: permutation }),
-    expand: (tensor, from, to) => writer.add("Expand", [tensor, sizes.shape(to.map((s, i) => (s.equals(from[i]!) ? 1 : s)))]),
+    expand: (tensor, from, to) =>
+      writer.add("Expand", [tensor, sizes.shape(to.map((s, i) => (s.equals(from[i]!) ? 1 : s)))]),
   };
 }
 
-/** A shape that says as little as it can: numbers, 0 for a dimension that stays where it is, -1 for one that is the rest. */
-export function reshapeTarget(from: readonly Size[], to: readonly Size[]): readonly (Size | number)[] {
+/**
+ * A shape that says as little as it can: numbers, 0 for a dimension that stays where it is, -1 for one that is the
+ * rest.
+ */
+function reshapeTarget(from: readonly Size[], to: readonly Size[]): readonly (Size | number)[] {
   const entries: (Size | number)[] = to.map((s, i) => s.known ?? (from[i]?.equals(s) ? 0 : s));
   const open = entries.flatMap((e, i) => (typeof e === "number" ? [] : [i]));
   // The one that would cost most to compute; the last of equals, since inner dimensions are the merged ones.
   const cost = (i: number): number => (entries[i] as Size).summands.reduce((n, t) => n + t.symbols.length + 1, 0);
-  const rest = open.reduce<number | undefined>((best, i) => (best === undefined || cost(i) >= cost(best) ? i : best), undefined);
+  const rest = open.reduce<number | undefined>(
+    (best, i) => (best === undefined || cost(i) >= cost(best) ? i : best),
+    undefined,
+  );
   if (rest !== undefined) entries[rest] = -1;
   return entries;
 }

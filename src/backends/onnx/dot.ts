@@ -1,7 +1,7 @@
 /**
- * @file Sums of products. Without an axis that both operands keep it is one two-dimensional product (`Gemm`), the weight read as it is stored;
- * with such axes it is a batch of products (`MatMul`). All axes that only one operand has are folded into its rows or columns: so
- * the groups of grouped-query attention are rows, and keys are never repeated.
+ * @file Sums of products. Without an axis that both operands keep it is one two-dimensional product (`Gemm`), the
+ * weight read as it is stored; with such axes it is a batch of products (`MatMul`). All axes that only one operand has
+ * are folded into its rows or columns: so the groups of grouped-query attention are rows, and keys are never repeated.
  */
 import type { Node, NodeOf } from "../../ir/graph.ts";
 import type { Axis, Type } from "../../ir/type.ts";
@@ -31,22 +31,39 @@ export function emitDot(e: Emitter, node: NodeOf<"dot">, scope: Scope): readonly
   return [result];
 }
 
-/** What goes into the product beside its operands: `bias` has the columns' axes and is added; `scale` multiplies the first operand. */
+/**
+ * What goes into the product beside its operands: `bias` has the columns' axes and is added; `scale` multiplies the
+ * first operand.
+ */
 export interface Extras {
   readonly bias?: Placed | undefined;
   readonly scale?: number;
 }
 
 /** The product of two values, summed over the named axes. */
-export function product(e: Emitter, a: Placed, b: Placed, over: readonly string[], type: Type, extras: Extras = {}): Placed {
+export function product(
+  e: Emitter,
+  a: Placed,
+  b: Placed,
+  over: readonly string[],
+  type: Type,
+  extras: Extras = {},
+): Placed {
   const swap = e.weights.weightOf(a) !== undefined && e.weights.weightOf(b) === undefined;
   const [left, right] = swap ? [b, a] : [a, b];
   const roles = rolesOf(left, right, over);
-  return roles.batch.length === 0 ? flatProduct(e, left, right, roles, type, extras) : batchedProduct(e, left, right, roles, type, extras);
+  return roles.batch.length === 0
+    ? flatProduct(e, left, right, roles, type, extras)
+    : batchedProduct(e, left, right, roles, type, extras);
 }
 
 /** The addition that is the dot's only use and whose other operand is a parameter with just the weight's axes. */
-function biasOf(e: Emitter, node: NodeOf<"dot">, operands: readonly [Placed, Placed], scope: Scope): { node: Node; bias: Placed } | undefined {
+function biasOf(
+  e: Emitter,
+  node: NodeOf<"dot">,
+  operands: readonly [Placed, Placed],
+  scope: Scope,
+): { node: Node; bias: Placed } | undefined {
   const add = scope.uses.only(node.outputs[0]!);
   if (add?.op !== "add" || node.outputs[0]!.type.dtype !== "float") return undefined;
   const other = add.inputs[0]!.id === node.outputs[0]!.id ? add.inputs[1]! : add.inputs[0]!;
@@ -61,7 +78,8 @@ function biasOf(e: Emitter, node: NodeOf<"dot">, operands: readonly [Placed, Pla
 }
 
 function rolesOf(left: Placed, right: Placed, over: readonly string[]): Roles {
-  const real = (v: Placed): string[] => v.type.axes.filter((x) => !isOne(x.size) && isPhysical(v, x.name)).map((x) => x.name);
+  const real = (v: Placed): string[] =>
+    v.type.axes.filter((x) => !isOne(x.size) && isPhysical(v, x.name)).map((x) => x.name);
   const [ofLeft, ofRight] = [real(left), real(right)];
   const all = new Set([...left.type.axes, ...right.type.axes].filter((x: Axis) => !isOne(x.size)).map((x) => x.name));
   const free = [...all].filter((x) => !over.includes(x));
@@ -73,7 +91,14 @@ function rolesOf(left: Placed, right: Placed, over: readonly string[]): Roles {
   };
 }
 
-function flatProduct(e: Emitter, left: Placed, right: Placed, roles: Roles, type: Type, { bias, scale }: Extras): Placed {
+function flatProduct(
+  e: Emitter,
+  left: Placed,
+  right: Placed,
+  roles: Roles,
+  type: Type,
+  { bias, scale }: Extras,
+): Placed {
   const columns = inMemoryOrder(e.book, right, roles.columns);
   const rows = inMemoryOrder(e.book, left, roles.rows);
   const over = inMemoryOrder(e.book, right, roles.over);
@@ -90,7 +115,15 @@ function flatProduct(e: Emitter, left: Placed, right: Placed, roles: Roles, type
   return e.book.made(tensor, [rows, columns], type);
 }
 
-function gemm(e: Emitter, a: Tensor, b: Tensor, transA: boolean, transB: boolean, bias: Tensor | undefined, label: string): Tensor {
+function gemm(
+  e: Emitter,
+  a: Tensor,
+  b: Tensor,
+  transA: boolean,
+  transB: boolean,
+  bias: Tensor | undefined,
+  label: string,
+): Tensor {
   const attributes = { ...(transA ? { transA: 1 } : {}), ...(transB ? { transB: 1 } : {}) };
   return e.writer.add("Gemm", bias ? [a, b, bias] : [a, b], attributes, Elem.float, label);
 }
@@ -103,12 +136,16 @@ function batchedProduct(e: Emitter, left: Placed, right: Placed, roles: Roles, t
   const outer = batch.map((x) => [x]);
   const a = scaled(e, e.book.read(left, [...outer, rows, over]), scale);
   const b = e.book.read(right, [...outer, over, columns]);
-  return e.book.made(e.writer.add("MatMul", [a, b], {}, a.elem, labelled(e, right, "MatMul")), [...outer, rows, columns], type);
+  return e.book.made(
+    e.writer.add("MatMul", [a, b], {}, a.elem, labelled(e, right, "MatMul")),
+    [...outer, rows, columns],
+    type,
+  );
 }
 
 /**
- * Rows in an order that moves as little as possible: those that lie behind all batch axes, then those that have to move there. Of queries
- * [batch, seq, kv_heads, groups, head_dim] the places go behind the heads, groups stay with theirs.
+ * Rows in an order that moves as little as possible: those that lie behind all batch axes, then those that have to move
+ * there. Of queries [batch, seq, kv_heads, groups, head_dim] the places go behind the heads, groups stay with theirs.
  */
 function rowsBehind(order: readonly string[], batch: readonly string[]): readonly string[] {
   const last = Math.max(...order.map((x, i) => (batch.includes(x) ? i : -1)));

@@ -67,7 +67,9 @@ export function concreteStates(graph: Graph, indices: readonly number[] = []): r
     presentName: concretePath(s.presentName, indices),
   }));
   const inner = graph.nodes.flatMap((node) =>
-    node.op === "repeat" ? node.attrs.schedule.flatMap((kind, i) => concreteStates(node.bodies[kind]!, [...indices, i])) : [],
+    node.op === "repeat"
+      ? node.attrs.schedule.flatMap((kind, i) => concreteStates(node.bodies[kind]!, [...indices, i]))
+      : [],
   );
   return [...own, ...inner];
 }

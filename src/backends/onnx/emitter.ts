@@ -1,6 +1,6 @@
 /**
- * @file Walks a graph and emits its nodes, repeats unrolled. What each operator becomes is in `table.ts` and `kernels.ts`; how values lie
- * in memory is the layout book's business.
+ * @file Walks a graph and emits its nodes, repeats unrolled. What each operator becomes is in `table.ts` and
+ * `kernels.ts`; how values lie in memory is the layout book's business.
  */
 import type { Graph, Node, NodeOf, Param, State, Value } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
@@ -16,7 +16,7 @@ import type { Kernel } from "./call.ts";
 import { onnxConverter } from "./converter.ts";
 import { Sizes } from "./sizes.ts";
 import type { Target } from "./targets.ts";
-import { WeightBook } from "./weights.ts";
+import { WeightBook, type Weight } from "./weights.ts";
 import { Elem, Writer, type Attributes, type Tensor } from "./writer.ts";
 
 export type Placed = View<Tensor>;
@@ -91,7 +91,7 @@ export function elemOf(type: Type): Elem {
 export interface MetParam {
   readonly param: Param;
   readonly indices: readonly number[];
-  readonly placed: Placed;
+  readonly weight: Weight;
 }
 export interface MetState {
   readonly state: State;
@@ -154,7 +154,7 @@ export class Emitter {
     for (const param of graph.params) {
       const placed = this.weights.param(scope.concrete(param.path), param.value.type);
       scope.bind(param.value, placed);
-      this.met.params.push({ param, indices: scope.indices, placed });
+      this.met.params.push({ param, indices: scope.indices, weight: this.weights.weightOf(placed)! });
     }
     for (const s of graph.states) scope.bind(s.past, this.boundary(scope.concrete(s.pastName), s.past.type));
     for (const node of graph.nodes) if (!scope.done.has(node)) this.node(node, scope);
@@ -188,7 +188,9 @@ export class Emitter {
   }
 
   private dispatch(node: Node, scope: Scope): readonly Placed[] {
-    return node.op === "call" ? this.call(node, scope) : emitWith(this.lowering.table, this, node as NodeOf<Exclude<PrimitiveName, "call">>, scope);
+    return node.op === "call"
+      ? this.call(node, scope)
+      : emitWith(this.lowering.table, this, node as NodeOf<Exclude<PrimitiveName, "call">>, scope);
   }
 
   private call(node: NodeOf<"call">, scope: Scope): readonly Placed[] {
@@ -245,7 +247,8 @@ export class Emitter {
   /** A number as a value. */
   constant(value: number, dtype: Dtype = "float"): Placed {
     const { writer } = this;
-    const tensor = dtype === "float" ? writer.float(value) : dtype === "int" ? writer.ints([value], []) : writer.bool(value !== 0);
+    const tensor =
+      dtype === "float" ? writer.float(value) : dtype === "int" ? writer.ints([value], []) : writer.bool(value !== 0);
     const placed = this.book.made(tensor, [], { dtype, axes: [] });
     this.constants.set(placed.storage, value);
     return placed;
@@ -272,8 +275,9 @@ export class Emitter {
     return made;
   }
 
-  /** A value that depends on nothing and is made once. */
+  /** A value that depends on nothing and is made once; in a subgraph anew: its conversions are not seen from outside. */
   sharedAs(key: string, make: () => Placed): Placed {
+    if (this.writer.isApart) return make();
     const known = this.shared.get(key);
     if (known) return known;
     const made = make();

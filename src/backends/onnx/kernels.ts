@@ -1,4 +1,7 @@
-/** @file Composite operators for which ONNX has an operator, or runtimes a fusion that wants them spelt in one certain way. */
+/**
+ * @file Composite operators for which ONNX has an operator, or runtimes a fusion that wants them spelt in one certain
+ * way.
+ */
 import { inMemoryOrder } from "../../layout/choose.ts";
 import { isOne } from "../../layout/layout.ts";
 import type { Keeps } from "../backend.ts";
@@ -23,7 +26,11 @@ function knownD(call: Call): boolean {
 
 /** A value as a matrix: everything else down, d across. */
 function asMatrix(e: Emitter, x: Placed, d: string): { tensor: Tensor; layout: readonly (readonly string[])[] } {
-  const rows = inMemoryOrder(e.book, x, x.type.axes.filter((a) => a.name !== d && !isOne(a.size)).map((a) => a.name));
+  const rows = inMemoryOrder(
+    e.book,
+    x,
+    x.type.axes.filter((a) => a.name !== d && !isOne(a.size)).map((a) => a.name),
+  );
   const layout = [rows, [d]];
   return { tensor: e.book.read(x, layout), layout };
 }
@@ -47,14 +54,21 @@ const layerNorm: Kernel = {
     const { tensor, layout } = asMatrix(e, x, call.attrs.dims["d"]!.name);
     const inputs = [tensor, vector(e, call, operands, "weight")];
     if (settingOf(call, "shift") !== 0) inputs.push(vector(e, call, operands, "shift"));
-    const normed = e.writer.add("LayerNormalization", inputs, { axis: -1, epsilon: { float: settingOf(call, "eps") as number } });
+    const normed = e.writer.add("LayerNormalization", inputs, {
+      axis: -1,
+      epsilon: { float: settingOf(call, "eps") as number },
+    });
     return [e.book.made(normed, layout, call.outputs[0]!.type)];
   },
 };
 
 /** Spelt with `Pow` and `Div`: of all its spellings that one is fused into a kernel by ONNX Runtime (measured). */
 const rmsNorm: Kernel = {
-  serves: (call) => hasParts(call, ["x", "weight", "eps"]) && knownD(call) && alongD(call, "weight") && typeof settingOf(call, "eps") === "number",
+  serves: (call) =>
+    hasParts(call, ["x", "weight", "eps"]) &&
+    knownD(call) &&
+    alongD(call, "weight") &&
+    typeof settingOf(call, "eps") === "number",
   emit(e, call, operands) {
     const { writer } = e;
     const x = operandOf(call, operands, "x")!;
@@ -63,7 +77,8 @@ const rmsNorm: Kernel = {
     const mean = reduceTensor(e, "ReduceMean", square, [-1], 1);
     const root = writer.add("Sqrt", [writer.add("Add", [mean, writer.float(settingOf(call, "eps") as number)])]);
     const normed = writer.add("Div", [tensor, root]);
-    const scaled = settingOf(call, "weight") === 1 ? normed : writer.add("Mul", [normed, vector(e, call, operands, "weight")]);
+    const scaled =
+      settingOf(call, "weight") === 1 ? normed : writer.add("Mul", [normed, vector(e, call, operands, "weight")]);
     return [e.book.made(scaled, layout, call.outputs[0]!.type)];
   },
 };
@@ -95,7 +110,9 @@ const geluTanh = activation(({ target, writer }, x) => {
 
 /** x times a sigmoid: fused by ONNX Runtime. */
 const silu = activation(({ writer }, x) => writer.add("Mul", [x, writer.add("Sigmoid", [x])]));
-const quickGelu = activation(({ writer }, x) => writer.add("Mul", [x, writer.add("Sigmoid", [writer.add("Mul", [x, writer.float(1.702)])])]));
+const quickGelu = activation(({ writer }, x) =>
+  writer.add("Mul", [x, writer.add("Sigmoid", [writer.add("Mul", [x, writer.float(1.702)])])]),
+);
 const relu = activation(({ writer }, x) => writer.add("Relu", [x]));
 
 export const kernels: Readonly<Record<string, Kernel>> = {

@@ -12,7 +12,8 @@ import { Elem, type Tensor } from "./writer.ts";
 /** Below this a score is as good as -inf: no finite score of a float32 model comes near. */
 export const LOWEST = -1e30;
 
-const operands = (node: { readonly inputs: readonly Value[] }, scope: Scope): Placed[] => node.inputs.map((v) => scope.get(v));
+const operands = (node: { readonly inputs: readonly Value[] }, scope: Scope): Placed[] =>
+  node.inputs.map((v) => scope.get(v));
 const typeOf = (node: { readonly outputs: readonly Value[] }): Type => node.outputs[0]!.type;
 
 /** An operator that ONNX has; it works in the dtype of its result. */
@@ -27,16 +28,26 @@ export function comparison<K extends PrimitiveName>(op: string): Emit<K> {
 
 /** The opposite of a comparison that ONNX has. */
 export function negated<K extends PrimitiveName>(op: string): Emit<K> {
-  return (e, node, scope) => [e.elementwise("Not", [compare(e, op, operands(node, scope), typeOf(node))], typeOf(node))];
+  return (e, node, scope) => [
+    e.elementwise("Not", [compare(e, op, operands(node, scope), typeOf(node))], typeOf(node)),
+  ];
 }
 
 function compare(e: Emitter, op: string, values: readonly Placed[], type: Type): Placed {
   const dtype = values.some((v) => v.type.dtype === "float") ? "float" : values[0]!.type.dtype;
-  return e.elementwise(op, values.map((v) => e.as(v, dtype)), type);
+  return e.elementwise(
+    op,
+    values.map((v) => e.as(v, dtype)),
+    type,
+  );
 }
 
 /** The operands in the dtype of the result. */
-function converted(e: Emitter, node: { readonly inputs: readonly Value[]; readonly outputs: readonly Value[] }, scope: Scope): Placed[] {
+function converted(
+  e: Emitter,
+  node: { readonly inputs: readonly Value[]; readonly outputs: readonly Value[] },
+  scope: Scope,
+): Placed[] {
   return operands(node, scope).map((v) => e.as(v, typeOf(node).dtype));
 }
 
@@ -53,7 +64,11 @@ function positions(e: Emitter, axis: Axis, start: Size, type: Type): Placed {
   const tensor =
     from !== undefined && count !== undefined && count <= 4096
       ? e.writer.ints(Array.from({ length: count }, (_, i) => from + i))
-      : e.writer.before("Range", [e.sizes.scalar(start), e.sizes.scalar(start.plus(axis.size)), e.writer.ints([1], [])]);
+      : e.writer.before("Range", [
+          e.sizes.scalar(start),
+          e.sizes.scalar(start.plus(axis.size)),
+          e.writer.ints([1], []),
+        ]);
   return e.book.made(tensor, [[axis.name]], type);
 }
 
@@ -97,7 +112,11 @@ export const emitWhere: Emit<"where"> = (e, node, scope) => {
   const [a, b] = branches.map((v) => e.as(v, type.dtype)) as [Placed, Placed];
   if (type.dtype !== "bool") return [e.elementwise("Where", [condition, a, b], type)];
   const first = e.elementwise("And", [condition, a], type);
-  const second = e.elementwise("And", [e.elementwise("Not", [condition], { dtype: "bool", axes: condition.type.axes }), b], type);
+  const second = e.elementwise(
+    "And",
+    [e.elementwise("Not", [condition], { dtype: "bool", axes: condition.type.axes }), b],
+    type,
+  );
   return [e.elementwise("Or", [first, second], type)];
 };
 
@@ -111,7 +130,11 @@ export function reduce(e: Emitter, op: Reduction, x: Placed, over: readonly stri
   const layout = isolated(e.book, x, real);
   const axes = layout.flatMap((g, i) => (g.length === 1 && real.includes(g[0]!) ? [i] : []));
   const tensor = reduceTensor(e, op, e.book.read(x, layout), axes, 0);
-  return e.book.made(tensor, layout.filter((_, i) => !axes.includes(i)), type);
+  return e.book.made(
+    tensor,
+    layout.filter((_, i) => !axes.includes(i)),
+    type,
+  );
 }
 
 export function reduceTensor(e: Emitter, op: Reduction, x: Tensor, axes: readonly number[], keepdims: 0 | 1): Tensor {
@@ -126,7 +149,9 @@ function dropped(x: Placed, axes: readonly string[], type: Type): Placed {
 }
 
 export function emitReduction<K extends "sum" | "mean" | "reduce_max" | "reduce_min">(op: Reduction): Emit<K> {
-  return (e, node, scope) => [reduce(e, op, e.as(scope.get(node.inputs[0]!), typeOf(node).dtype), node.attrs.over, typeOf(node))];
+  return (e, node, scope) => [
+    reduce(e, op, e.as(scope.get(node.inputs[0]!), typeOf(node).dtype), node.attrs.over, typeOf(node)),
+  ];
 }
 
 /** Is any, are all true along the axes? The largest, the smallest of 0 and 1. */
@@ -134,7 +159,13 @@ export function emitTruth<K extends "any" | "all">(op: "ReduceMax" | "ReduceMin"
   return (e, node, scope) => [reduceTruth(e, op, scope.get(node.inputs[0]!), node.attrs.over, typeOf(node))];
 }
 
-export function reduceTruth(e: Emitter, op: "ReduceMax" | "ReduceMin", x: Placed, over: readonly string[], type: Type): Placed {
+function reduceTruth(
+  e: Emitter,
+  op: "ReduceMax" | "ReduceMin",
+  x: Placed,
+  over: readonly string[],
+  type: Type,
+): Placed {
   return e.as(reduce(e, op, e.as(x, "int"), over, { dtype: "int", axes: type.axes }), "bool");
 }
 
@@ -142,7 +173,9 @@ export const emitCumulativeSum: Emit<"cumulative_sum"> = (e, node, scope) => {
   const x = scope.get(node.inputs[0]!);
   const layout = isolated(e.book, x, [node.attrs.over]);
   const axis = layout.findIndex((g) => g[0] === node.attrs.over);
-  return [e.book.made(e.writer.add("CumSum", [e.book.read(x, layout), e.writer.ints([axis], [])]), layout, typeOf(node))];
+  return [
+    e.book.made(e.writer.add("CumSum", [e.book.read(x, layout), e.writer.ints([axis], [])]), layout, typeOf(node)),
+  ];
 };
 
 export const emitTopK: Emit<"top_k"> = (e, node, scope) => {
@@ -157,7 +190,8 @@ export const emitTopK: Emit<"top_k"> = (e, node, scope) => {
 };
 
 /**
- * Where a row may be -inf throughout, ONNX's `Softmax` would give NaN: scores are kept finite, and such rows become zero.
+ * Where a row may be -inf throughout, ONNX's `Softmax` would give NaN: scores are kept finite, and such rows become
+ * zero.
  */
 export const emitSoftmax: Emit<"softmax"> = (e, node, scope) => {
   const x = e.as(scope.get(node.inputs[0]!), "float");
@@ -179,7 +213,18 @@ function producers(scope: Scope): ReadonlyMap<number, NodeOf<PrimitiveName>> {
 }
 
 /** Operators whose results are finite where their operands are reasonable numbers, or even where they are not. */
-const FINITE: ReadonlySet<PrimitiveName> = new Set<PrimitiveName>(["dot", "softmax", "sigmoid", "tanh", "sin", "cos", "erf", "sign", "position", "size"]);
+const FINITE: ReadonlySet<PrimitiveName> = new Set<PrimitiveName>([
+  "dot",
+  "softmax",
+  "sigmoid",
+  "tanh",
+  "sin",
+  "cos",
+  "erf",
+  "sign",
+  "position",
+  "size",
+]);
 
 /** Can -inf have got into this value on purpose: through a constant, an input, a logarithm? */
 function mayBeMinusInfinity(value: Value, made: ReadonlyMap<number, NodeOf<PrimitiveName>>): boolean {

@@ -1,7 +1,9 @@
 /** @file An ONNX model as text: stable, one line a node, for people and golden tests. */
 import proto, { type onnx } from "onnx-proto";
 
-const ELEM = new Map(Object.entries(proto.onnx.TensorProto.DataType).map(([name, number]) => [number as number, name.toLowerCase()]));
+const ELEM = new Map(
+  Object.entries(proto.onnx.TensorProto.DataType).map(([name, number]) => [number as number, name.toLowerCase()]),
+);
 const { AttributeType } = proto.onnx.AttributeProto;
 /** Constants of more elements are not written out. */
 const SHOWN = 16;
@@ -9,18 +11,25 @@ const SHOWN = 16;
 /** The text of an encoded model. */
 export function printOnnx(model: Uint8Array): string {
   const decoded = proto.onnx.ModelProto.decode(model);
-  const opsets = (decoded.opsetImport ?? []).map((o) => `${o.domain === "" ? "ai.onnx" : o.domain} ${Number(o.version)}`);
-  const head = `model ${decoded.graph?.name ?? ""} (IR ${Number(decoded.irVersion)}; ${opsets.join(", ")}; ${decoded.producerName} ${decoded.producerVersion})`;
+  const opsets = (decoded.opsetImport ?? []).map(
+    (o) => `${o.domain === "" ? "ai.onnx" : o.domain} ${Number(o.version)}`,
+  );
+  const facts = [`IR ${Number(decoded.irVersion)}`, ...opsets, `${decoded.producerName} ${decoded.producerVersion}`];
+  const head = `model ${decoded.graph?.name ?? ""} (${facts.join("; ")})`;
   return `${[head, ...printGraph(decoded.graph ?? {}, "")].join("\n")}\n`;
 }
 
 function printGraph(graph: onnx.IGraphProto, indent: string): string[] {
   return [
     ...(graph.input ?? []).map((i) => `${indent}input ${printPort(i)}`),
-    ...(graph.initializer ?? []).map((t) => `${indent}${t.dataLocation === proto.onnx.TensorProto.DataLocation.EXTERNAL ? "linked" : "constant"} ${printTensor(t)}`),
+    ...(graph.initializer ?? []).map((t) => `${indent}${isLinked(t) ? "linked" : "constant"} ${printTensor(t)}`),
     ...(graph.node ?? []).flatMap((n) => printNode(n, indent)),
     ...(graph.output ?? []).map((o) => `${indent}output ${printPort(o)}`),
   ];
+}
+
+function isLinked(t: onnx.ITensorProto): boolean {
+  return t.dataLocation === proto.onnx.TensorProto.DataLocation.EXTERNAL;
 }
 
 function printPort(port: onnx.IValueInfoProto): string {
@@ -31,7 +40,7 @@ function printPort(port: onnx.IValueInfoProto): string {
 
 function printTensor(t: onnx.ITensorProto): string {
   const type = `${t.name}: ${ELEM.get(t.dataType ?? 0)}[${(t.dims ?? []).map(Number).join(", ")}]`;
-  if (t.dataLocation !== proto.onnx.TensorProto.DataLocation.EXTERNAL) return `${type} = ${printData(t)}`;
+  if (!isLinked(t)) return `${type} = ${printData(t)}`;
   const where = new Map((t.externalData ?? []).map((e) => [e.key, e.value]));
   return `${type} in ${where.get("location")} at ${where.get("offset")}, ${where.get("length")} bytes`;
 }
@@ -52,9 +61,12 @@ function printData(t: onnx.ITensorProto): string {
 }
 
 function printNode(node: onnx.INodeProto, indent: string): string[] {
-  const attributes = (node.attribute ?? []).filter((a) => a.type !== AttributeType.GRAPH).map((a) => `${a.name}=${printAttribute(a)}`);
+  const attributes = (node.attribute ?? [])
+    .filter((a) => a.type !== AttributeType.GRAPH)
+    .map((a) => `${a.name}=${printAttribute(a)}`);
   const op = `${node.domain ? `${node.domain}.` : ""}${node.opType}`;
-  const line = `${indent}${(node.output ?? []).join(", ")} = ${op}(${(node.input ?? []).map((i) => i || "none").join(", ")})`;
+  const inputs = (node.input ?? []).map((i) => i || "none").join(", ");
+  const line = `${indent}${(node.output ?? []).join(", ")} = ${op}(${inputs})`;
   const bodies = (node.attribute ?? []).filter((a) => a.type === AttributeType.GRAPH);
   return [
     attributes.length > 0 ? `${line} {${attributes.join(", ")}}` : line,

@@ -46,7 +46,8 @@ function samePorts(kind: string, found: readonly onnx.IValueInfoProto[], expecte
 
 function showFound(port: onnx.IValueInfoProto): string {
   const tensor = port.type?.tensorType;
-  const dtype = tensor?.elemType === FLOAT ? "float32" : tensor?.elemType === INT64 ? "int64" : `type ${tensor?.elemType}`;
+  const dtype =
+    tensor?.elemType === FLOAT ? "float32" : tensor?.elemType === INT64 ? "int64" : `type ${tensor?.elemType}`;
   const dims = (tensor?.shape?.dim ?? []).map((d) => (d.dimParam ? d.dimParam : String(Number(d.dimValue ?? 0))));
   return `${port.name}: ${dtype}[${dims.join(", ")}]`;
 }
@@ -60,11 +61,17 @@ function tensorProblems(t: onnx.ITensorProto, fileSize: Expected["fileSize"]): s
     return has === needed ? [] : [`the initializer ${t.name} needs ${needed} bytes and has ${has}`];
   }
   const entries = new Map((t.externalData ?? []).map((e) => [e.key, e.value]));
-  const [file, offset, length] = [entries.get("location") ?? "", Number(entries.get("offset")), Number(entries.get("length"))];
+  const [file, offset, length] = [
+    entries.get("location") ?? "",
+    Number(entries.get("offset")),
+    Number(entries.get("length")),
+  ];
   if (length !== needed) return [`the initializer ${t.name} needs ${needed} bytes and is given ${length} of ${file}`];
   const size = fileSize(file);
   if (size === undefined) return [`the initializer ${t.name} lies in ${file}, which is not there`];
-  return offset >= 0 && offset + length <= size ? [] : [`the initializer ${t.name} ends at ${offset + length} of ${file}, which has ${size} bytes`];
+  return offset >= 0 && offset + length <= size
+    ? []
+    : [`the initializer ${t.name} ends at ${offset + length} of ${file}, which has ${size} bytes`];
 }
 
 /** Names that are read before they are made, or made twice; subgraphs see what is around them. */
@@ -79,10 +86,12 @@ function definitionProblems(graph: onnx.IGraphProto, outer: ReadonlySet<string>)
   for (const input of graph.input ?? []) define(input.name);
   for (const t of graph.initializer ?? []) define(t.name);
   for (const node of graph.node ?? []) {
-    for (const name of node.input ?? []) if (name && !known.has(name)) problems.push(`${node.name} reads ${name}, which is not made before`);
+    for (const name of node.input ?? [])
+      if (name && !known.has(name)) problems.push(`${node.name} reads ${name}, which is not made before`);
     for (const a of node.attribute ?? []) if (a.g) problems.push(...definitionProblems(a.g, known));
     for (const name of node.output ?? []) define(name);
   }
-  for (const output of graph.output ?? []) if (!known.has(output.name ?? "")) problems.push(`the output ${output.name} is not made`);
+  for (const output of graph.output ?? [])
+    if (!known.has(output.name ?? "")) problems.push(`the output ${output.name} is not made`);
   return problems;
 }

@@ -2,33 +2,39 @@
 import proto, { type onnx } from "onnx-proto";
 import type { Producer } from "../backend.ts";
 import type { Target } from "./targets.ts";
-import { MICROSOFT, type Attribute, type Attributes, type Initializer, type OnnxNode, type OnnxPort, type Subgraph, type Writer } from "./writer.ts";
+import type { Attribute, Attributes, Initializer, OnnxNode, OnnxPort, Subgraph, Writer } from "./writer.ts";
 
 const { AttributeType } = proto.onnx.AttributeProto;
 const EXTERNAL = proto.onnx.TensorProto.DataLocation.EXTERNAL;
 
 export function serialize(writer: Writer, name: string, target: Target, producer: Producer): Uint8Array {
   const { nodes } = writer;
-  const usesMicrosoft = nodes.some((n) => n.domain === MICROSOFT);
   const model: onnx.IModelProto = {
     irVersion: target.irVersion,
     producerName: producer.name,
     producerVersion: producer.version,
-    opsetImport: [{ domain: "", version: target.opset }, ...(usesMicrosoft ? [{ domain: MICROSOFT, version: 1 }] : [])],
-    graph: { ...graphOf({ name, nodes, inputs: writer.inputs, outputs: writer.outputs }), initializer: writer.initializers.map(tensorOf) },
+    opsetImport: [{ domain: "", version: target.opset }],
+    graph: {
+      ...graphOf({ name, nodes, inputs: writer.inputs, outputs: writer.outputs }),
+      initializer: writer.initializers.map(tensorOf),
+    },
   };
   return proto.onnx.ModelProto.encode(model).finish();
 }
 
 function graphOf(graph: Subgraph): onnx.IGraphProto {
-  return { name: graph.name, node: graph.nodes.map(nodeOf), input: graph.inputs.map(portOf), output: graph.outputs.map(portOf) };
+  return {
+    name: graph.name,
+    node: graph.nodes.map(nodeOf),
+    input: graph.inputs.map(portOf),
+    output: graph.outputs.map(portOf),
+  };
 }
 
 function nodeOf(node: OnnxNode): onnx.INodeProto {
   return {
     name: node.name,
     opType: node.op,
-    ...(node.domain ? { domain: node.domain } : {}),
     input: node.inputs.map((t) => t?.name ?? ""),
     output: node.outputs.map((t) => t.name),
     attribute: attributesOf(node.attributes),
@@ -40,7 +46,8 @@ const encoded = new WeakMap<Attributes, onnx.IAttributeProto[]>();
 
 function attributesOf(attributes: Attributes): onnx.IAttributeProto[] {
   let made = encoded.get(attributes);
-  if (!made) encoded.set(attributes, (made = Object.entries(attributes).map(([name, value]) => attributeOf(name, value))));
+  if (!made)
+    encoded.set(attributes, (made = Object.entries(attributes).map(([name, value]) => attributeOf(name, value))));
   return made;
 }
 
@@ -61,5 +68,9 @@ function tensorOf({ tensor, dims, data }: Initializer): onnx.ITensorProto {
   const head = { name: tensor.name, dataType: tensor.elem, dims: [...dims] };
   if (data.kind === "inline") return { ...head, rawData: data.bytes };
   const entries = { location: data.file, offset: String(data.offset), length: String(data.length) };
-  return { ...head, dataLocation: EXTERNAL, externalData: Object.entries(entries).map(([key, value]) => ({ key, value })) };
+  return {
+    ...head,
+    dataLocation: EXTERNAL,
+    externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
+  };
 }

@@ -1,4 +1,7 @@
-/** @file Sizes at run time: computed from the shapes of inputs, each once, and only where a constant, a copy or "the rest" will not do. */
+/**
+ * @file Sizes at run time: computed from the shapes of inputs, each once, and only where a constant, a copy or "the
+ * rest" will not do.
+ */
 import { Size } from "../../ir/size.ts";
 import { Elem, type Tensor, type Writer } from "./writer.ts";
 
@@ -57,7 +60,13 @@ export class Sizes {
 
   private compute(size: Size): Tensor {
     const source = this.sources.find((s) => s.size.equals(size));
-    if (source) return this.writer.before("Shape", [source.tensor], { start: source.dimension, end: source.dimension + 1 }, Elem.int64);
+    if (source)
+      return this.writer.before(
+        "Shape",
+        [source.tensor],
+        { start: source.dimension, end: source.dimension + 1 },
+        Elem.int64,
+      );
     const { symbol } = size;
     if (symbol !== undefined) return this.solve(symbol);
     return size.summands

@@ -1,7 +1,7 @@
 /**
- * @file Iterations of a repeat after the first ones are copies of the one before with other parameters, states and names. That is only so
- * where an iteration left nothing behind that the next would find (a conversion of a captured value, say), and where what it is handed lies
- * as it did then; else the body is emitted again.
+ * @file Iterations of a repeat after the first ones are copies of the one before with other parameters, states and
+ * names. That is only so where an iteration left nothing behind that the next would find (a conversion of a captured
+ * value, say), and where what it is handed lies as it did then; else the body is emitted again.
  */
 import type { Graph } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
@@ -78,7 +78,13 @@ function handedKind(carried: readonly Placed[]): string {
     .map(({ storage, axes, spread }) => {
       const layouts = storage.placements.map((p) => showLayout(p.layout));
       const own = [...axes].map(([name, parts]) => `${name}=${parts.join("*")}`);
-      return [storages.indexOf(storage), storage.origin || storage.provider ? storage.serial : "", ...layouts, ...own, ...spread.keys()].join(" ");
+      return [
+        storages.indexOf(storage),
+        storage.origin || storage.provider ? storage.serial : "",
+        ...layouts,
+        ...own,
+        ...spread.keys(),
+      ].join(" ");
     })
     .join("; ");
 }
@@ -121,17 +127,21 @@ class Copy {
     old.placements.forEach((p, i) => this.tensors.set(p.tensor, now.placements[i]!.tensor));
   }
 
-  private param({ param, indices, placed }: MetParam): void {
-    const { weights } = this.e;
-    const old = weights.weightOf(placed)!;
+  private param({ param, indices, weight: old }: MetParam): void {
+    const { weights, met } = this.e;
     const now = weights.weight(concretePath(param.path, this.at(indices)), param.value.type);
+    met.params.push({ param, indices: this.at(indices), weight: now });
     for (const { layout, tensor } of old.made) this.tensors.set(tensor, now.raw(layout));
     this.folders.set(old.path, now.path);
     this.folders.set(folderOf(old.path), folderOf(now.path));
   }
 
   private node(node: OnnxNode): void {
-    const outputs = this.e.writer.copy(node, this.name(node.name), node.inputs.map((t) => t && this.tensor(t)));
+    const outputs = this.e.writer.copy(
+      node,
+      this.name(node.name),
+      node.inputs.map((t) => t && this.tensor(t)),
+    );
     node.outputs.forEach((t, i) => this.tensors.set(t, outputs[i]!));
   }
 

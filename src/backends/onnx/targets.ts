@@ -1,6 +1,7 @@
 /**
- * @file The ONNX dialects that can be asked for, as records of what each can do. Emitters ask for capabilities, never for names.
- * Facts about speed are measured ones: see "What ORT fuses by itself" and "Kernel coverage" in the reference.
+ * @file The ONNX dialects that can be asked for, as records of what each can do. Emitters ask for capabilities, never
+ * for names. Both write standard operators only: ONNX Runtime's own ones are either what it fuses these into by itself,
+ * or slower than what is written here (measured, see `attend.ts` and `kernels.ts`).
  */
 
 export type TargetName = "onnx" | "onnx-17";
@@ -13,11 +14,9 @@ export interface Target {
   readonly reduceAxesAsInput: boolean;
   /** There is a `Gelu` (since opset 20). */
   readonly gelu: boolean;
-  /** `com.microsoft.MultiHeadAttention` may be used. */
-  readonly multiHeadAttention: boolean;
 }
 
 export const targets: { readonly [K in TargetName]: Target } = {
-  onnx: { name: "onnx", opset: 21, irVersion: 10, reduceAxesAsInput: true, gelu: true, multiHeadAttention: true },
-  "onnx-17": { name: "onnx-17", opset: 17, irVersion: 8, reduceAxesAsInput: false, gelu: false, multiHeadAttention: false },
+  onnx: { name: "onnx", opset: 21, irVersion: 10, reduceAxesAsInput: true, gelu: true },
+  "onnx-17": { name: "onnx-17", opset: 17, irVersion: 8, reduceAxesAsInput: false, gelu: false },
 };

@@ -19,7 +19,9 @@ export const emitRepeat: Emit<"repeat"> = (e, node, scope) => {
     e.writer.scope = `${outer}${label}.${i}/`;
     const indices = [...scope.indices, i];
     const body = node.bodies[kind]!;
-    handed = stamps.reuse(body, handed, indices) ?? stamps.record(body, handed, () => e.body(body, [...handed, ...captured], indices));
+    handed =
+      stamps.reuse(body, handed, indices) ??
+      stamps.record(body, handed, () => e.body(body, [...handed, ...captured], indices));
   });
   e.writer.scope = outer;
   return handed;
@@ -35,7 +37,10 @@ export const emitPrevious: Emit<"previous"> = (e, node, scope) => {
   return [e.book.made(tensor, layout, node.outputs[0]!.type)];
 };
 
-/** ONNX's `Scan`: the state goes from step to step, operands with the axis are taken a place at a time, the others seen from outside. */
+/**
+ * ONNX's `Scan`: the state goes from step to step, operands with the axis are taken a place at a time, the others seen
+ * from outside.
+ */
 export const emitScan: Emit<"scan"> = (e, node, scope) => {
   const { axis } = node.attrs;
   const body = node.bodies[0]!;
@@ -47,7 +52,10 @@ export const emitScan: Emit<"scan"> = (e, node, scope) => {
   const graph = scanBody(e, body, { stateType, axis, steps, xs, scope });
   const outer = steps.filter((s) => s.scanned).map((s) => s.tensor);
   const elem = elemOf(stateType);
-  const [, states] = e.writer.addMany("Scan", [initial, ...outer], { body: { graph }, num_scan_inputs: outer.length }, [elem, elem]);
+  const [, states] = e.writer.addMany("Scan", [initial, ...outer], { body: { graph }, num_scan_inputs: outer.length }, [
+    elem,
+    elem,
+  ]);
   return [e.book.made(states!, [[axis], ...layout], node.outputs[0]!.type)];
 };
 
@@ -87,7 +95,10 @@ function scanBody(e: Emitter, body: Graph, { stateType, steps, scope }: ScanPart
       return step.scanned ? enter(type) : e.book.made(step.tensor, separate(step.axes), type);
     });
     const [next] = e.body(body, [state, ...operands], scope.indices) as [Placed];
-    const read = e.book.read(broadcastTo(e.as(next, stateType.dtype), stateType), separate(stateType.axes.map((a) => a.name)));
+    const read = e.book.read(
+      broadcastTo(e.as(next, stateType.dtype), stateType),
+      separate(stateType.axes.map((a) => a.name)),
+    );
     for (let i = 0; i < 2; i++) outputs.push({ tensor: e.writer.add("Identity", [read]), dims: e.dims(stateType) });
   });
   return { name: `${e.writer.scope}scan`, nodes, inputs, outputs };

@@ -1,6 +1,6 @@
 /**
- * @file Parameters as initializers. A stored tensor whose numbers serve is referred to where it lies, in its own file, order and dtype;
- * all others are planned for the artifact's data file.
+ * @file Parameters as initializers. A stored tensor whose numbers serve is referred to where it lies, in its own file,
+ * order and dtype; all others are planned for the artifact's data file.
  */
 import type { Type } from "../../ir/type.ts";
 import { dimensions, type Layout } from "../../layout/layout.ts";
@@ -51,7 +51,9 @@ export class WeightBook {
       order: weight.order,
       make: (layout) => {
         const raw = weight.raw(layout);
-        return weight.elem === Elem.float ? raw : this.writer.add("Cast", [raw], { to: Elem.float }, Elem.float, `${path}/Cast`);
+        return weight.elem === Elem.float
+          ? raw
+          : this.writer.add("Cast", [raw], { to: Elem.float }, Elem.float, `${path}/Cast`);
       },
     });
     this.weights.set(view.storage, weight);

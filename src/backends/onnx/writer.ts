@@ -1,4 +1,7 @@
-/** @file The ONNX graph while it is written: nodes, constants, initializers and their names. Plain data; `serialize.ts` encodes it. */
+/**
+ * @file The ONNX graph while it is written: nodes, constants, initializers and their names. Plain data; `serialize.ts`
+ * encodes it.
+ */
 
 /** Element types, by ONNX's numbers. */
 export const Elem = { float: 1, int64: 7, bool: 9, float16: 10, bfloat16: 16 } as const;
@@ -17,7 +20,6 @@ export type Attributes = Readonly<Record<string, Attribute>>;
 export interface OnnxNode {
   readonly name: string;
   readonly op: string;
-  readonly domain: string;
   readonly inputs: readonly (Tensor | undefined)[];
   readonly outputs: readonly Tensor[];
   readonly attributes: Attributes;
@@ -45,8 +47,6 @@ export interface Initializer {
   readonly dims: readonly number[];
   readonly data: Data;
 }
-
-export const MICROSOFT = "com.microsoft";
 
 export class Writer {
   readonly inputs: OnnxPort[] = [];
@@ -93,8 +93,17 @@ export class Writer {
     return tensor;
   }
 
-  /** Appends a node with one result. `elem` defaults to that of the first operand. A label with a `/` stands outside the scope. */
-  add(op: string, inputs: readonly (Tensor | undefined)[], attributes: Attributes = {}, elem: Elem = inputs[0]!.elem, label = op): Tensor {
+  /**
+   * Appends a node with one result. `elem` defaults to that of the first operand. A label with a `/` stands outside the
+   * scope.
+   */
+  add(
+    op: string,
+    inputs: readonly (Tensor | undefined)[],
+    attributes: Attributes = {},
+    elem: Elem = inputs[0]!.elem,
+    label = op,
+  ): Tensor {
     return this.addMany(op, inputs, attributes, [elem], label)[0]!;
   }
 
@@ -104,9 +113,8 @@ export class Writer {
     attributes: Attributes,
     elems: readonly Elem[],
     label = op,
-    domain = "",
   ): readonly Tensor[] {
-    const node = this.node(op, inputs, attributes, elems, label, domain);
+    const node = this.node(op, inputs, attributes, elems, label);
     this.main.push(node);
     return node.outputs;
   }
@@ -132,7 +140,7 @@ export class Writer {
   before(op: string, inputs: readonly Tensor[], attributes: Attributes = {}, elem: Elem = inputs[0]!.elem): Tensor {
     const { scope } = this;
     this.scope = "shapes/";
-    const node = this.node(op, inputs, attributes, [elem], op, "");
+    const node = this.node(op, inputs, attributes, [elem], op);
     this.scope = scope;
     this.prelude.push(node);
     return node.outputs[0]!;
@@ -166,11 +174,10 @@ export class Writer {
     attributes: Attributes,
     elems: readonly Elem[],
     label: string,
-    domain: string,
   ): OnnxNode {
     const name = this.unique(label.includes("/") ? label : `${this.scope}${label}`);
     const outputs = elems.map((elem, i) => this.result(name, i, elem));
-    return { name, op, domain, inputs, outputs, attributes };
+    return { name, op, inputs, outputs, attributes };
   }
 
   /** int64 constants, of these dimensions (default: one list). */
@@ -219,7 +226,10 @@ export class Writer {
     return tensor;
   }
 
-  /** Gives a tensor the (reserved) name of an output, where it can have it: inputs and initializers keep theirs, and so does another output. */
+  /**
+   * Gives a tensor the (reserved) name of an output, where it can have it: inputs and initializers keep theirs, and so
+   * does another output.
+   */
   output(name: string, tensor: Tensor, dims: readonly (number | string)[]): void {
     const own = this.fixed.has(tensor) ? this.add("Identity", [tensor]) : tensor;
     own.name = name;

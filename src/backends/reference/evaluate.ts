@@ -28,11 +28,20 @@ export interface Evaluated<S = number> {
 }
 
 /** Runs a graph. Throws `EvaluationError` where what was fed does not fit it. */
-export function evaluateGraph<S>(graph: VerifiedGraph, feed: Feed<S>, options: { readonly arithmetic: Arithmetic<S> }): Evaluated<S> {
+export function evaluateGraph<S>(
+  graph: VerifiedGraph,
+  feed: Feed<S>,
+  options: { readonly arithmetic: Arithmetic<S> },
+): Evaluated<S> {
   return new Evaluator(graph, feed, options.arithmetic).run();
 }
 
-function evaluateNode<S, K extends PrimitiveName>(run: Evaluation<S>, op: K, inputs: readonly Tensor<S>[], attrs: AttrsOf<K>): readonly Tensor<S>[] {
+function evaluateNode<S, K extends PrimitiveName>(
+  run: Evaluation<S>,
+  op: K,
+  inputs: readonly Tensor<S>[],
+  attrs: AttrsOf<K>,
+): readonly Tensor<S>[] {
   const { evaluate } = primitives[op];
   if (!evaluate) throw new Error(`${op} has no meaning of its own`);
   return evaluate(run, inputs, attrs);
@@ -91,20 +100,33 @@ class Evaluator<S> {
     }
   }
 
-  private repeat({ attrs, bodies }: NodeOf<"repeat">, inputs: readonly Tensor<S>[], iterations: readonly number[]): readonly Tensor<S>[] {
+  private repeat(
+    { attrs, bodies }: NodeOf<"repeat">,
+    inputs: readonly Tensor<S>[],
+    iterations: readonly number[],
+  ): readonly Tensor<S>[] {
     const captured = inputs.slice(attrs.carried);
     let carried = inputs.slice(0, attrs.carried);
-    for (const [i, kind] of attrs.schedule.entries()) carried = this.body(bodies[kind]!, [...carried, ...captured], [...iterations, i]);
+    for (const [i, kind] of attrs.schedule.entries())
+      carried = this.body(bodies[kind]!, [...carried, ...captured], [...iterations, i]);
     return carried;
   }
 
-  private scan({ attrs, bodies }: NodeOf<"scan">, [start, ...xs]: readonly Tensor<S>[], iterations: readonly number[]): Tensor<S> {
+  private scan(
+    { attrs, bodies }: NodeOf<"scan">,
+    [start, ...xs]: readonly Tensor<S>[],
+    iterations: readonly number[],
+  ): Tensor<S> {
     const [body] = bodies as [Graph];
     const { axis } = attrs;
     const along = xs.flatMap((x) => x.axes).find((a) => a.name === axis)!;
     const state = this.concrete(body.inputs[0]!.value.type);
     const dtype = body.inputs[0]!.value.type.dtype;
-    let now: Tensor<S> = { dtype, axes: state, data: arrange(this.evaluation, convert(this.evaluation, start!, dtype), state) };
+    let now: Tensor<S> = {
+      dtype,
+      axes: state,
+      data: arrange(this.evaluation, convert(this.evaluation, start!, dtype), state),
+    };
     const axes = [along, ...state];
     const out = zeros(this.evaluation, dtype, count(axes));
     const place = (x: Tensor<S>, j: number): Tensor<S> => {
@@ -139,7 +161,11 @@ class Evaluator<S> {
 
   /** The symbols' numbers, from inputs and states. What nothing gives is the length of a past that is not there: 0. */
   private solve(): Map<string, number> {
-    const fed: Fed[] = this.graph.inputs.map((i) => ({ what: `the input ${i.name}`, type: i.value.type, axes: this.inputNamed(i.name).axes }));
+    const fed: Fed[] = this.graph.inputs.map((i) => ({
+      what: `the input ${i.name}`,
+      type: i.value.type,
+      axes: this.inputNamed(i.name).axes,
+    }));
     const pasts = statesOf(this.graph);
     for (const { path, past } of pasts) {
       const tensor = this.feed.states?.get(path);
@@ -147,7 +173,8 @@ class Evaluator<S> {
     }
     const sizes = solveSizes(fed);
     for (const { past } of pasts)
-      for (const axis of past.type.axes) for (const symbol of axis.size.symbols) if (!sizes.has(symbol)) sizes.set(symbol, 0);
+      for (const axis of past.type.axes)
+        for (const symbol of axis.size.symbols) if (!sizes.has(symbol)) sizes.set(symbol, 0);
     return sizes;
   }
 
@@ -158,12 +185,19 @@ class Evaluator<S> {
   /** The tensor in the declared order of axes and dtype. */
   private declared(tensor: Tensor<S>, type: Type): Tensor<S> {
     const axes = this.concrete(type);
-    return { dtype: type.dtype, axes, data: convert(this.evaluation, { ...tensor, axes, data: arrange(this.evaluation, tensor, axes) }, type.dtype).data };
+    return {
+      dtype: type.dtype,
+      axes,
+      data: convert(this.evaluation, { ...tensor, axes, data: arrange(this.evaluation, tensor, axes) }, type.dtype)
+        .data,
+    };
   }
 
   private fitting(tensor: Tensor<S>, type: Type, what: string): Tensor<S> {
     const axes = this.concrete(type);
-    const fits = tensor.axes.length === axes.length && axes.every((a) => tensor.axes.some((b) => b.name === a.name && b.size === a.size));
+    const fits =
+      tensor.axes.length === axes.length &&
+      axes.every((a) => tensor.axes.some((b) => b.name === a.name && b.size === a.size));
     const show = (all: ConcreteAxes): string => `[${all.map((a) => `${a.name}=${a.size}`).join(", ")}]`;
     if (!fits) throw new EvaluationError(`${what} has the axes ${show(axes)}; ${show(tensor.axes)} was fed`);
     return this.declared(tensor, type);
@@ -171,10 +205,15 @@ class Evaluator<S> {
 }
 
 /** All states of a graph, one for each iteration of the repeats that they are in. */
-export function statesOf(graph: Graph, iterations: readonly number[] = []): { readonly path: string; readonly past: Value }[] {
+export function statesOf(
+  graph: Graph,
+  iterations: readonly number[] = [],
+): { readonly path: string; readonly past: Value }[] {
   const own = graph.states.map((s) => ({ path: concretePath(s.path, iterations), past: s.past }));
   const inner = graph.nodes.flatMap((node) =>
-    node.op === "repeat" ? node.attrs.schedule.flatMap((kind, i) => statesOf(node.bodies[kind]!, [...iterations, i])) : [],
+    node.op === "repeat"
+      ? node.attrs.schedule.flatMap((kind, i) => statesOf(node.bodies[kind]!, [...iterations, i]))
+      : [],
   );
   return [...own, ...inner];
 }

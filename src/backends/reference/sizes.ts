@@ -19,17 +19,24 @@ export function solveSizes(fed: readonly Fed[]): Map<string, number> {
     const names = axes.map((a) => a.name);
     const fits = type.axes.length === names.length && type.axes.every((a) => names.includes(a.name));
     if (!fits) throw new EvaluationError(`${what} is ${showType(type)}; the axes fed are [${names.join(", ")}]`);
-    return type.axes.map((a) => ({ what, name: a.name, size: a.size, value: axes.find((x) => x.name === a.name)!.size }));
+    return type.axes.map((a) => ({
+      what,
+      name: a.name,
+      size: a.size,
+      value: axes.find((x) => x.name === a.name)!.size,
+    }));
   });
   const known = new Map<string, number>();
-  for (let before = -1; before < known.size; ) {
+  for (let before = -1; before < known.size;) {
     before = known.size;
     for (const { size, value } of equations) solve(size, value, known);
   }
   for (const { what, name, size, value } of equations) {
     const unknown = [...size.symbols].some((s) => !known.has(s));
     if (!unknown && size.evaluate(known) !== value)
-      throw new EvaluationError(`the axis ${name} of ${what} has ${value} places; it is ${size.toString()}, which here is ${size.evaluate(known)}`);
+      throw new EvaluationError(
+        `the axis ${name} of ${what} has ${value} places; it is ${size.toString()}, which here is ${size.evaluate(known)}`,
+      );
   }
   return known;
 }

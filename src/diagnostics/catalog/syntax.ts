@@ -247,7 +247,7 @@ export const syntaxCodes = {
     message: (p) => `expected ${p.expected}, found ${p.found}`,
     why: "The text cannot go on like this. What was expected is what the grammar allows at this place.",
     mend: "Write what was expected, or look at what stands just before: a word, sign or bracket may be missing or too much there.",
-    wrong: "block norm = rmsnorm : norm",
-    right: "block norm() : norm = rmsnorm",
+    wrong: "model tagger grows seq extends bert { output last_hidden_state }",
+    right: "model tagger extends bert grows seq { output last_hidden_state }",
   }),
 } as const;

@@ -101,7 +101,7 @@ export const typeCodes = {
   }),
   "type/repeat-count": entry<{ found: string }>({
     severity: "error",
-    message: (p) => `a block is repeated a whole number of times from 1 to 10,000, not ${p.found}`,
+    message: (p) => `a block is repeated a whole number of times from 1 to 1,000, not ${p.found}`,
     why: "The count is known while compiling.",
     mend: "Write a number (`x32`) or a setting (`x{layers}`).",
     wrong: `${plain}  output y = x -> mlp(gelu) x{heads / 8}\n}`,

@@ -1,0 +1,151 @@
+/** @file `tfm.json`: what an artifact says of itself. `tfm compile` writes it, `tfm run` and other tools read it. */
+import { join } from "node:path";
+import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
+import { decodeUtf8, parseJson, type JsonValue } from "../weights/json.ts";
+import { kindOf, legible } from "../weights/safetensors.ts";
+import { readSmall, statOf } from "./system.ts";
+
+export const RECORD = "tfm.json";
+/** Of the form of `tfm.json`; counts up when a reader of the old one would go wrong. */
+export const RECORD_VERSION = 1;
+
+export const PORT_DTYPES = ["float32", "float16", "int64", "int32", "bool"] as const;
+export type PortDtype = (typeof PORT_DTYPES)[number];
+
+/** What an absent input is: a number everywhere (`ones` and `zeros` are 1 and 0), or the places 0, 1, 2, ..., counted on from the past. */
+export type PortDefault = "ones" | "zeros" | "positions" | number;
+
+export interface ArtifactAxis {
+  /** Its name at the boundary: of a size that varies the size's own, `batch_size`, `past_sequence_length + sequence_length`. */
+  readonly name: string;
+  /** Where it is fixed. */
+  readonly size?: number;
+}
+
+export interface ArtifactPort {
+  readonly name: string;
+  readonly dtype: PortDtype;
+  readonly axes: readonly ArtifactAxis[];
+  /** Absent: the input must be given. */
+  readonly default?: PortDefault;
+  /** Of whole numbers that are looked up in a table: the table's size. */
+  readonly below?: number;
+}
+
+/** What is handed from one step to the next: an input, and the output that is the next step's input. */
+export interface ArtifactState {
+  readonly past: string;
+  readonly present: string;
+  /** Of the past. The sizes that vary and that no other input has are 0 in the first step. */
+  readonly axes: readonly ArtifactAxis[];
+  readonly dtype?: PortDtype;
+}
+
+export interface ArtifactFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** A hard link to the checkpoint's own file: to change one in place is to change both. */
+  readonly linked?: true;
+}
+
+export interface ArtifactRecord {
+  readonly version: typeof RECORD_VERSION;
+  readonly producer: { readonly name: string; readonly version: string };
+  /** As the user named it. */
+  readonly source: string;
+  /** `sha256:...` of what was compiled. */
+  readonly sourceHash: string;
+  /** As the language writes them. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly target: string;
+  /** Without those of `states`. */
+  readonly inputs: readonly ArtifactPort[];
+  readonly outputs: readonly ArtifactPort[];
+  readonly states: readonly ArtifactState[];
+  /** All but `tfm.json` itself. */
+  readonly files: readonly ArtifactFile[];
+  /** How the artifact was checked before it was handed over. */
+  readonly checked: string;
+  /** For people: what to know of hard-linked files, where there are some. */
+  readonly note?: string;
+}
+
+/** Reads and checks the record of an artifact. */
+export function readRecord(folder: string, name = folder): Result<ArtifactRecord> {
+  const path = join(folder, RECORD);
+  const missing = (reason: string, hint: string): Result<ArtifactRecord> => ({ diagnostics: [diagnose("cli/no-artifact", { folder: name, reason }, undefined, { hint })] });
+  const stat = statOf(folder);
+  if (!stat) return missing("it does not exist", "give the folder that followed -o");
+  if (!stat.isDirectory()) return missing("it is a file", "give the folder that the file is in");
+  if (!statOf(path)) return missing("it has no tfm.json", statOf(join(folder, "config.json")) ? "this is a checkpoint: compile it first, `tfm compile FOLDER -o OUT`" : "give the folder that followed -o");
+  const read = readSmall(path, 64_000_000);
+  if ("reason" in read) return bad(name, read.reason);
+  const text = decodeUtf8(read.bytes);
+  const parsed = text === undefined ? { problem: { reason: "its bytes are no UTF-8 text", line: 1, column: 1 } } : parseJson(text);
+  if ("problem" in parsed) return bad(name, `${parsed.problem.reason} (line ${parsed.problem.line}, column ${parsed.problem.column})`);
+  return validateRecord(parsed.value, name);
+}
+
+/** Checks that a value is a record of the version that is read here. */
+export function validateRecord(value: JsonValue, folder: string): Result<ArtifactRecord> {
+  const version = isObject(value) ? value.version : undefined;
+  if (typeof version === "number" && version !== RECORD_VERSION) {
+    const hint = version > RECORD_VERSION ? "update tfm, or compile again with this one" : "compile it again";
+    return { diagnostics: [diagnose("artifact/version", { folder, found: version, known: RECORD_VERSION }, undefined, { hint })] };
+  }
+  const reason = RECORD_SHAPE(value, "");
+  return reason === undefined ? { value: value as unknown as ArtifactRecord, diagnostics: [] } : bad(folder, reason);
+}
+
+function bad(folder: string, reason: string): { readonly diagnostics: readonly Diagnostic[] } {
+  return { diagnostics: [diagnose("artifact/record", { folder, reason }, undefined, { hint: "compile the model again" })] };
+}
+
+/** Says what is wrong with a value at a path, or nothing. */
+type Check = (value: JsonValue | undefined, path: string) => string | undefined;
+
+const text: Check = (v, path) => (typeof v === "string" ? undefined : wrong(v, path, "a text"));
+const count: Check = (v, path) => (typeof v === "number" && Number.isSafeInteger(v) && v >= 0 ? undefined : wrong(v, path, "a whole number of zero or more"));
+const truth: Check = (v, path) => (v === true ? undefined : wrong(v, path, "true"));
+const optional = (check: Check): Check => (v, path) => (v === undefined ? undefined : check(v, path));
+const oneOf = (choices: readonly JsonValue[]): Check => (v, path) => (choices.includes(v ?? null) ? undefined : wrong(v, path, choices.map((c) => JSON.stringify(c)).join(" or ")));
+const either = (a: Check, b: Check): Check => (v, path) => (a(v, path) === undefined ? undefined : b(v, path));
+const list = (check: Check): Check => (v, path) => (Array.isArray(v) ? first(v.map((x: JsonValue, i) => check(x, `${path}[${i}]`))) : wrong(v, path, "a list"));
+const each = (check: Check): Check => (v, path) => (isObject(v) ? first(Object.entries(v).map(([k, x]) => check(x, `${path}.${legible(k)}`))) : wrong(v, path, "an object"));
+const object = (fields: Readonly<Record<string, Check>>): Check => (v, path) =>
+  isObject(v) ? first(Object.entries(fields).map(([k, check]) => check(v[k], path === "" ? k : `${path}.${k}`))) : wrong(v, path, "an object");
+/** A name inside the folder: a record cannot make other files part of the model. */
+const fileName: Check = (v, path) => text(v, path) ?? (/^(?!\.\.?$)[^/\\\p{C}]+$/u.test(v as string) ? undefined : `${path} is ${JSON.stringify(legible(v as string))}, which is no name of a file in the folder`);
+
+const axes = list(object({ name: text, size: optional(count) }));
+const dtype = oneOf(PORT_DTYPES);
+const anyNumber: Check = (v, path) => (typeof v === "number" ? undefined : wrong(v, path, '"ones", "zeros", "positions" or a number'));
+const ports = list(object({ name: text, dtype, axes, default: optional(either(oneOf(["ones", "zeros", "positions"]), anyNumber)), below: optional(count) }));
+
+const RECORD_SHAPE = object({
+  version: oneOf([RECORD_VERSION]),
+  producer: object({ name: text, version: text }),
+  source: text,
+  sourceHash: text,
+  settings: each(text),
+  target: text,
+  inputs: ports,
+  outputs: ports,
+  states: list(object({ past: text, present: text, axes, dtype: optional(dtype) })),
+  files: list(object({ name: fileName, bytes: count, linked: optional(truth) })),
+  checked: text,
+  note: optional(text),
+});
+
+function wrong(v: JsonValue | undefined, path: string, wanted: string): string {
+  const what = path === "" ? "it" : path;
+  return v === undefined ? `${what} is missing` : `${what} is ${typeof v === "string" || typeof v === "number" ? JSON.stringify(typeof v === "string" ? legible(v) : v) : kindOf(v)}, not ${wanted}`;
+}
+
+function first(problems: readonly (string | undefined)[]): string | undefined {
+  return problems.find((p) => p !== undefined);
+}
+
+function isObject(v: JsonValue | undefined): v is Readonly<Record<string, JsonValue>> {
+  return typeof v === "object" && v !== null && !Array.isArray(v);
+}
