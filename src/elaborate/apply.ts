@@ -68,7 +68,7 @@ function applyCallStage(e: Elaborator, stage: ast.Call, first: readonly Operand[
   if (callee.kind === "invalid" || first[0]!.v.kind === "invalid") return INVALID;
   if (callee.kind === "none") return first[0]!.v;
   const written = { args: stage.args, frame, span: stage.span };
-  if (callee.kind === "block") return apply(e, { ...callee, given: [...callee.given, written] }, { first, args: [], frame }, stage.span, label);
+  if (callee.kind === "block") return apply(e, { ...callee, given: [...callee.given, written], span: stage.span }, { first, args: [], frame }, stage.span, label);
   if (callee.kind === "op" && wantsSettings(callee)) return apply(e, { ...callee, settings: written }, { first, args: [], frame }, stage.span, label);
   if (callee.kind === "repeat" && stage.args.length > 0)
     return e.fail("type/settings-after-repeat", {}, stage.span, { hint: "settings come before the repeat: `decoder(post) x12 < ... >`" });

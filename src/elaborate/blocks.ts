@@ -139,7 +139,7 @@ function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Fra
 function missingGiven(e: Elaborator, param: ast.Param, frame: Frame, span: Span): V {
   const name = param.name.name;
   return e.fail("setting/missing", { name, owner: frame.title }, span, {
-    hint: `pass it, \`${frame.title}(${name} = 4096)\`, or let the model state it: \`-s ${name}=4096\` on the command line, \`model m(${name} = 4096)\` in a file`,
+    hint: `pass it, \`${frame.title}(${name} = ...)\`, or let the model state it: \`-s ${name}=...\` on the command line, \`model m(${name} = ...)\` in a file`,
   });
 }
 

@@ -248,7 +248,8 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
     if (source) sources.set(path, source);
     else if (!reporter.hasErrors || reading.tried.length > 0) missing(reporter, checkpoint, path, reading, prefixes);
   }
-  reportUnreadTensors(reporter, map, stored, used, usedLines, prefixes, checkpoint);
+  // After a mistake, what was not read says nothing.
+  if (!reporter.hasErrors) reportUnreadTensors(reporter, map, stored, used, usedLines, prefixes, checkpoint);
   return { value: sources, diagnostics: reporter.diagnostics };
 }
 
@@ -274,7 +275,7 @@ function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Fra
     const { tensor } = v;
     if (!FLOATS.has(tensor.dtype)) return refuse(e, tensor);
     if (!fitsShape(tensor.shape, reading.axes)) {
-      e.reporter.report("weight/shape", { tensor: tensor.name, file: tensor.file, found: tensor.shape, wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, undefined, {
+      e.reporter.report("map/shape", { tensor: tensor.name, file: tensor.file, found: tensor.shape, wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, undefined, {
         hint: `it is to fill ${path}; the sizes come from config.json`,
       });
       return undefined;
@@ -287,7 +288,7 @@ function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Fra
   const lacking = reading.axes.filter((a) => !v.value.type.axes.some((b) => b.name === a.name));
   const fits = v.value.type.axes.every((b) => reading.axes.some((a) => a.name === b.name && a.size.equals(b.size))) && lacking.every((a) => a.size.known === 1);
   if (!fits) {
-    e.reporter.report("weight/axes", { path, found: v.value.type.axes.map((a) => `${a.name}=${a.size.toString()}`), wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, line.value.span);
+    e.reporter.report("map/axes", { path, found: v.value.type.axes.map((a) => `${a.name}=${a.size.toString()}`), wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, line.value.span);
     return undefined;
   }
   if (direct) return { kind: "stored", tensor: direct, order: [...lacking, ...v.value.type.axes] };
@@ -298,7 +299,7 @@ function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Fra
 }
 
 function refuse(e: Elaborator, tensor: StoredTensor): undefined {
-  e.reporter.report("weight/not-float", { tensor: tensor.name, file: tensor.file, dtype: tensor.dtype }, undefined, {
+  e.reporter.report("map/not-float", { tensor: tensor.name, file: tensor.file, dtype: tensor.dtype }, undefined, {
     hint: "quantised checkpoints are not read; use the original one, in float32, float16 or bfloat16",
   });
   return undefined;
@@ -308,7 +309,7 @@ function missing(reporter: Reporter, checkpoint: Checkpoint, path: string, readi
   const names = [...new Set(reading.tried)];
   if (names.length === 0) return;
   const close = nearest(prefixes[0]! + names[0]!, [...checkpoint.tensors.keys()]);
-  reporter.report("weight/missing", { path, names, file: checkpoint.name }, undefined, {
+  reporter.report("map/missing", { path, names, file: checkpoint.name }, undefined, {
     hint: close ? `the nearest name there is ${close}` : `the checkpoint has ${checkpoint.tensors.size} tensors; is it the whole of it, and of this model?`,
   });
 }
@@ -327,7 +328,7 @@ function reportUnreadTensors(
     groups.set(key, [...(groups.get(key) ?? []), t.name]);
   }
   for (const names of groups.values())
-    reporter.report("weight/unread", { names, file: checkpoint.name, model: map.model.decl.name.name }, undefined, {
+    reporter.report("map/unread", { names, file: checkpoint.name, model: map.model.decl.name.name }, undefined, {
       hint: "what it holds is not part of the compiled model; if that is right, `ignore` it in the map",
     });
 }

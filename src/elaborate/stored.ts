@@ -83,7 +83,7 @@ export function storedTensor(e: Elaborator, v: V, span: Span): V {
 
 function whole(e: Elaborator, stored: StoredTensor, axes: readonly Axis[], span: Span): V {
   if (!fitsShape(stored.shape, axes))
-    return e.fail("weight/shape", { tensor: stored.name, file: stored.file, found: stored.shape, wanted: axes.map(showAxis) }, span);
+    return e.fail("map/shape", { tensor: stored.name, file: stored.file, found: stored.shape, wanted: axes.map(showAxis) }, span);
   return input(e, stored, axes, span);
 }
 
@@ -124,7 +124,7 @@ export function storedPattern(e: Elaborator, stored: Extract<V, { kind: "stored"
   }
   const { shape } = stored.tensor;
   if (shape.length !== groups.length || shape.some((n, i) => n !== groups[i]))
-    return e.fail("weight/shape", { tensor: stored.tensor.name, file: stored.tensor.file, found: shape, wanted: axes.map(showAxis) }, x.span);
+    return e.fail("map/shape", { tensor: stored.tensor.name, file: stored.tensor.file, found: shape, wanted: axes.map(showAxis) }, x.span);
   return input(e, stored.tensor, axes, x.span);
 }
 

@@ -7,6 +7,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder",
   ENOTDIR: "a part of its path is no folder",
   ENOENT: "it does not exist",
+  EEXIST: "something else has its name",
   ELOOP: "its links lead in a circle",
   EMFILE: "too many files are open",
   ENFILE: "too many files are open",

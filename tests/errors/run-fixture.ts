@@ -5,8 +5,11 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
+import { checkAll, elaborate, prepare, type Json, type SourceRequest } from "../../src/compile.ts";
+import { library } from "../../src/host/stdlib.ts";
 import type { SourceFile } from "../../src/source/source.ts";
 import { parse } from "../../src/syntax/parse.ts";
+import type { Checkpoint, StoredDtype } from "../../src/weights/source.ts";
 
 export type RunFixture = (path: string) => Promise<readonly Diagnostic[]>;
 
@@ -15,6 +18,50 @@ export function fixtureSource(path: string): SourceFile {
   return { name: basename(path), text: readFileSync(path, "utf8") };
 }
 
+/** A line `// config: {...}` or `// tensors: {...}` at the head of a fixture. */
+function header(text: string, name: string): Json | undefined {
+  const found = new RegExp(`^// ${name}: (.*)$`, "m").exec(text);
+  return found ? (JSON.parse(found[1]!) as Json) : undefined;
+}
+
+/** A program through the whole compiler: all its models, then one of them with a cache. */
+const program: RunFixture = async (path) => {
+  const main = fixtureSource(path);
+  const request: SourceRequest = {
+    library, main, uses: [], settings: [],
+    readModule: (wanted) => (wanted === `./${main.name}` ? main : undefined),
+  };
+  const checked = checkAll(request);
+  if (checked.diagnostics.length > 0) return checked.diagnostics;
+  const one = elaborate(request);
+  if (one.diagnostics.length > 0 || !one.value) return one.diagnostics;
+  return prepare(one.value, { cache: true, optimize: true, keeps: () => false }).diagnostics;
+};
+
+/** A checkpoint made of the fixture's head: its config, and tensors as `{"name": ["F32", [2, 3]]}`. */
+const mapped: RunFixture = async (path) => {
+  const file = fixtureSource(path);
+  const config = header(file.text, "config");
+  const tensors = header(file.text, "tensors") as Record<string, [StoredDtype, number[]]> | undefined;
+  const made = elaborate({ library, uses: [file], settings: [], readModule: () => undefined, config: { name: "config.json", value: config ?? {} } });
+  if (!made.value || !tensors) return made.diagnostics;
+  const checkpoint: Checkpoint = {
+    name: "model.safetensors",
+    files: [],
+    tensors: new Map(Object.entries(tensors).map(([name, [dtype, shape]]) => [name, { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 }])),
+    read: () => new Uint8Array(),
+    close: () => undefined,
+  };
+  return [...made.diagnostics, ...made.value.mapWeights!(checkpoint).diagnostics];
+};
+
 export const runFixture: Readonly<Record<string, RunFixture>> = {
   syntax: async (path) => parse(fixtureSource(path)).diagnostics,
+  name: program,
+  setting: program,
+  axis: program,
+  type: program,
+  model: program,
+  config: mapped,
+  map: mapped,
 };

@@ -20,7 +20,7 @@ export const artifactCodes = {
   }),
   "artifact/foreign-files": entry<{ out: string; files: readonly string[] }>({
     severity: "error",
-    message: (p) => `${p.out} holds ${p.files[0]!}${p.files.length > 1 ? ` and ${p.files.length - 1} more files` : ""} beside what tfm wrote; nothing in it was touched`,
+    message: (p) => `${p.out} holds ${p.files[0]!}${p.files.length > 1 ? ` and ${p.files.length - 1} more` : ""} beside what tfm wrote; nothing in it was touched`,
     why: "A folder that tfm wrote before is replaced as a whole, and what was put there since would be lost.",
     mend: "Move those files away, or choose another folder.",
     wrong: "out/ with model.onnx, tfm.json and notes.txt",

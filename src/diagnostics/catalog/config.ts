@@ -49,7 +49,7 @@ export const configCodes = {
     wrong: 'checkpoint for m when config.model_type == "m" { }',
     right: 'checkpoint for m when config.model_type == "m" { proj.weight = "proj.weight" }',
   }),
-  "weight/shape": entry<{ tensor: string; file: string; found: readonly number[]; wanted: readonly string[] }>({
+  "map/shape": entry<{ tensor: string; file: string; found: readonly number[]; wanted: readonly string[] }>({
     severity: "error",
     message: (p) => `${p.tensor} in ${p.file} has the shape [${p.found.join(", ")}]; the model needs [${p.wanted.join(", ")}]`,
     why: "A stored tensor has the axes of its weight, neighbours merged; or those that a pattern in brackets names.",
@@ -57,7 +57,7 @@ export const configCodes = {
     wrong: '{ "hidden_size": 32 } for a tensor of width 64',
     right: '{ "hidden_size": 64 }',
   }),
-  "weight/axes": entry<{ path: string; found: readonly string[]; wanted: readonly string[] }>({
+  "map/axes": entry<{ path: string; found: readonly string[]; wanted: readonly string[] }>({
     severity: "error",
     message: (p) => `the map gives ${p.path} the axes ${p.found.join(", ")}; it has ${p.wanted.join(", ")}`,
     why: "What stands on the right of a map's line has the axes of the weight on the left.",
@@ -65,7 +65,7 @@ export const configCodes = {
     wrong: "q.weight = \"qkv.weight\"[(part = 3, heads, head_dim), hidden']",
     right: "q.weight = \"qkv.weight\"[(part = 3, heads, head_dim), hidden'][part = 0]",
   }),
-  "weight/not-float": entry<{ tensor: string; file: string; dtype: string }>({
+  "map/not-float": entry<{ tensor: string; file: string; dtype: string }>({
     severity: "error",
     message: (p) => `${p.tensor} in ${p.file} is stored as ${p.dtype}`,
     why: "Weights are read as float64, float32, float16 or bfloat16; whole numbers are quantised and need their scales.",
@@ -73,7 +73,7 @@ export const configCodes = {
     wrong: "I8",
     right: "BF16",
   }),
-  "weight/missing": entry<{ path: string; names: readonly string[]; file: string }>({
+  "map/missing": entry<{ path: string; names: readonly string[]; file: string }>({
     severity: "error",
     message: (p) => `${p.file} has no ${p.names.join(" or ")}, which ${p.path} needs`,
     why: "A weight that is not there would have to be made up.",
@@ -81,7 +81,7 @@ export const configCodes = {
     wrong: "a file without model.norm.weight",
     right: "a file with it",
   }),
-  "weight/unread": entry<{ names: readonly string[]; file: string; model: string }>({
+  "map/unread": entry<{ names: readonly string[]; file: string; model: string }>({
     severity: "warning",
     message: (p) => `${p.file} holds ${p.names[0]!}${p.names.length > 1 ? ` and ${p.names.length - 1} more of its kind` : ""}, which ${p.model} does not use`,
     why: "A stored tensor that no weight takes may mean that the model lacks a part.",

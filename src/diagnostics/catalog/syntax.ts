@@ -240,7 +240,7 @@ export const syntaxCodes = {
     why: "A law is tested by computing both of its sides; anything else has no sides to compare.",
     mend: "Compare with the value you expect.",
     wrong: "law \"the maximum is not less\" (x: [d]) { max(x, 0) >= 0 }",
-    right: "law \"the maximum is not less\" (x: [d]) { max(x, 0) >= 0 == true }",
+    right: "law \"the maximum is not less\" (x: [d]) { (max(x, 0) >= 0) == true }",
   }),
   "syntax/unexpected": entry<{ expected: string; found: string }>({
     severity: "error",
