@@ -2,6 +2,7 @@
 import { hasErrors, Reporter, type Result } from "./diagnostics/diagnostic.ts";
 import { mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
 import { Elaborator, type TypeNote } from "./elaborate/elaborator.ts";
+import { checkEquation } from "./elaborate/laws.ts";
 import { elaborateBare, elaborateModel, settingFromText, type InputDefault, type ModelResult, type Outside } from "./elaborate/models.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
 import type { Graph, VerifiedGraph } from "./ir/graph.ts";
@@ -97,6 +98,8 @@ export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> 
     const one = elaborate(request);
     return { ...(one.value ? { value: [one.value] } : {}), diagnostics: one.diagnostics };
   }
+  for (const decl of main.syntax.decls)
+    if (decl.kind === "Law" || decl.kind === "Rewrite") checkEquation(new Elaborator(loaded.program, reporter, decl.title.value), decl, main);
   const all: Elaborated[] = [];
   for (const decl of main.own.values()) {
     if (decl.kind !== "Model") continue;

@@ -22,6 +22,8 @@ export class Frame {
   private readonly offered = new Set<string>();
   /** Runs what is worked out lazily where the frame was made: in its graph, outside any `let`. */
   enter: ((work: () => V) => V) | undefined;
+  /** What a `given` means that nothing gives: of a law, whose sizes are drawn. */
+  fallback?: (name: string) => V | undefined;
   /** Called whenever the name is read (to see whether a repeat's body depends on `layer`). */
   onRead?: (name: string) => void;
 
@@ -79,6 +81,7 @@ export class Frame {
   given(name: string): V | undefined {
     for (let frame: Frame | undefined = this; frame; frame = frame.dynamic) {
       if (frame.offered.has(name)) return frame.own(name);
+      if (frame.fallback) return frame.fallback(name);
     }
     return undefined;
   }

@@ -35,7 +35,7 @@ export interface ModelResult {
 
 /** `-s name=text`: the text is an expression of the language. */
 export function settingFromText(e: Elaborator, name: string, text: string, module: Module): Outside {
-  const file = { name: `-s ${name}`, text };
+  const file = { name: `-s ${name}=${text}`, text };
   const { value, diagnostics } = parse(file);
   e.reporter.addAll(diagnostics);
   const span = spanOf(file, 0, text.length);

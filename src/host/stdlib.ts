@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import type { Library } from "../compile.ts";
 import type { SourceFile } from "../source/source.ts";
 
-/** From the sources (`src/host/`) and from a bundle's chunk (`dist/chunks/`) it is two folders up; from a bundle itself one. */
-const folder = ["../stdlib/", "../../stdlib/"].map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) => existsSync(path));
+/** The package's `stdlib/`, however deep in it this file is: in the sources, in a bundle, in a bundle's chunks. */
+const folder = ["..", "../..", "../../..", "../../../.."].map((up) => fileURLToPath(new URL(`${up}/stdlib/`, import.meta.url))).find((path) => existsSync(`${path}operators.tfm`));
 
 let names: readonly string[] | undefined;
 const files = new Map<string, SourceFile>();

@@ -62,6 +62,7 @@ export const runFixture: Readonly<Record<string, RunFixture>> = {
   axis: program,
   type: program,
   model: program,
+  law: program,
   config: mapped,
   map: mapped,
 };

@@ -3,6 +3,7 @@ import { artifactCodes } from "./artifact.ts";
 import { axisCodes } from "./axis.ts";
 import { cliCodes } from "./cli.ts";
 import { configCodes } from "./config.ts";
+import { lawCodes } from "./law.ts";
 import { modelCodes } from "./model.ts";
 import { nameCodes } from "./name.ts";
 import { settingCodes } from "./setting.ts";
@@ -17,6 +18,7 @@ export const catalog = {
   ...axisCodes,
   ...typeCodes,
   ...modelCodes,
+  ...lawCodes,
   ...configCodes,
   ...weightCodes,
   ...artifactCodes,
