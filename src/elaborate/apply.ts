@@ -38,7 +38,9 @@ export function call(e: Elaborator, x: ast.Call, frame: Frame): V {
 
 /** An operator with two lists whose first has not been given yet. */
 function wantsSettings(op: OpV): boolean {
-  return op.meaning.kind === "declared" && op.meaning.decl.settings !== undefined && op.settings === undefined;
+  if (op.settings !== undefined) return false;
+  if (op.meaning.kind === "bracket") return op.meaning.primitive.settings === true;
+  return op.meaning.kind === "declared" && op.meaning.decl.settings !== undefined;
 }
 
 /** `input -> stage`. A stage that is `none` is left out. */
@@ -112,7 +114,7 @@ function applyOp(e: Elaborator, op: OpV, operands: Operands, span: Span): V {
     else evaluated.push({ v: evaluate(e, arg.value, operands.frame), span: arg.span });
   }
   if (evaluated.some((o) => o.v.kind === "invalid") && meaning.kind !== "bracket") return INVALID;
-  const call = { operands: evaluated, over, span, frame: operands.frame };
+  const call = { operands: evaluated, over, span, frame: operands.frame, settings: op.settings };
   if (meaning.kind === "bracket") return meaning.primitive.apply(e, meaning.items, call, meaning.frame);
   const p: FunctionPrimitive = meaning.primitive;
   if (evaluated.length < p.least || evaluated.length > p.most) return e.fail("type/usage", { name: op.name, usage: p.usage }, span);

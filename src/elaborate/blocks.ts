@@ -6,6 +6,7 @@ import { printGraph } from "../ir/print.ts";
 import { sameType, showType } from "../ir/type.ts";
 import type { Span } from "../source/source.ts";
 import { applyStage } from "./apply.ts";
+import { applyEach, spreadOver } from "./each.ts";
 import type { Elaborator } from "./elaborator.ts";
 import { evaluate } from "./expressions.ts";
 import { Frame } from "./frame.ts";
@@ -15,14 +16,15 @@ import { bindArguments, dimensions, dimension, fit, valueFor, type Binding } fro
 import { fitTensor } from "./signatures.ts";
 import { fillSlots } from "./slots.ts";
 import { notWhole, runBody, runStatement } from "./statements.ts";
-import { asNumber, describe, INVALID, number, tensor, type BlockV, type InstanceV, type PipelineV, type RepeatV, type V, type Written } from "./values.ts";
+import { asNumber, describe, INVALID, number, tensor, type BlockV, type EachV, type InstanceV, type PipelineV, type RepeatV, type V, type Written } from "./values.ts";
 
-export type Applicable = BlockV | RepeatV | PipelineV | InstanceV;
+export type Applicable = BlockV | RepeatV | PipelineV | InstanceV | EachV;
 
 /** Applies a block to its inputs in `around`. Its weights go under the label, else the `let`'s name, else what it is called. */
 export function applyBlock(e: Elaborator, block: Applicable, inputs: readonly Operand[], label: string | undefined, around: Frame, span: Span): V {
+  if (block.kind === "each") return applyEach(e, block, inputs, label, around, span);
   if (block.kind === "instance")
-    return e.housing({ builder: block.home, shared: block.weights }, () => applyAt(e, block.block, inputs, block.path.split("."), around, span));
+    return e.housing({ builder: block.home, shared: block.weights, each: block.each, mapped: e.home.mapped ?? [] }, () => applyAt(e, block.block, inputs, block.path.split("."), around, span));
   const written = block.kind === "pipeline" ? undefined : block.label;
   const name = label ?? written ?? e.letName ?? block.called;
   return applyAt(e, block, inputs, [...around.path, name], around, span);
@@ -203,7 +205,7 @@ export function instanceOf(e: Elaborator, x: ast.New, frame: Frame): V {
   if (v.kind !== "block" && v.kind !== "repeat" && v.kind !== "pipeline")
     return e.fail("type/not-a-block", { found: describe(v) }, x.body.span, { hint: "`new` makes an instance of a block" });
   const name = (v.kind === "pipeline" ? undefined : v.label) ?? e.letName ?? v.called;
-  return { kind: "instance", block: v, path: [...frame.path, name].join("."), home: e.home.builder, weights: e.home.shared ?? new Map(), site: frame };
+  return { kind: "instance", block: v, path: [...frame.path, name].join("."), each: e.home.each ?? [], home: e.home.builder, weights: e.home.shared ?? new Map(), site: frame };
 }
 
 /** A weight of an instance that nothing has read yet: `words.weight` before `words` is applied. */
@@ -216,7 +218,7 @@ export function makeWeight(e: Elaborator, instance: InstanceV, name: string): Va
   const frame = new Frame("block", block.decl.name.name, block.module, undefined, instance.site, block.span, instance.path.split("."));
   const binding = bindArguments(e, block.given, block.decl.params.items, block.decl.given, false, block.decl.name.name, block.span);
   bindParams(e, block.decl, binding, frame, instance.site, block.span);
-  e.housing({ builder: instance.home, shared: instance.weights }, () => {
+  e.housing({ builder: instance.home, shared: instance.weights, each: instance.each }, () => {
     runStatement(e, declared, frame);
     frame.own(declared.name.name);
   });
@@ -237,7 +239,7 @@ interface Iteration {
 function applyRepeat(e: Elaborator, block: RepeatV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
   const [input, ...others] = inputs;
   if (!input || input.v.kind !== "tensor") return e.fail("type/operand", { op: `x${block.count}`, found: input ? describe(input.v) : "nothing" }, span);
-  const carried = input.v.value;
+  const carried = spreadOver(e, input.v.value, e.home.each ?? [], span);
   const kinds: Iteration[] = [];
   const schedule: number[] = [];
   const before = e.paths;
@@ -295,7 +297,7 @@ function iteration(
     return applyAt(e, { ...body, fillers: [...body.fillers, ...fillers] }, inputs, [...path, `{${e.repeatDepth - 1}}`], dynamic, span);
   };
   e.repeatDepth++;
-  const result = e.building(builder, () => e.housing({ builder, tied: e.home.tied === true || e.home.shared !== undefined }, run));
+  const result = e.building(builder, () => e.housing({ builder, tied: e.home.tied === true || e.home.shared !== undefined, each: e.home.each ?? [], mapped: e.home.mapped ?? [] }, run));
   e.repeatDepth--;
   if (result.kind === "invalid") return undefined;
   if (result.kind !== "tensor" || !sameType(result.value.type, carried.type)) {

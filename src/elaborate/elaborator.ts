@@ -9,7 +9,7 @@ import { Reporter } from "../diagnostics/diagnostic.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Value } from "../ir/graph.ts";
 import { Size } from "../ir/size.ts";
-import { showType, type Dtype, type Type } from "../ir/type.ts";
+import { showType, type Axis, type Dtype, type Type } from "../ir/type.ts";
 import type { AttrsOf, PrimitiveName } from "../ops/attributes.ts";
 import type { Problem } from "../ops/op.ts";
 import { infer } from "../ops/registry.ts";
@@ -31,6 +31,10 @@ export interface WeightHome {
   readonly shared?: Map<string, Value>;
   /** Inside a repeat of an instance: a path met before is the same weight. */
   readonly tied?: boolean;
+  /** Inside of `each`: the axes that weights made here get in front. */
+  readonly each?: readonly Axis[];
+  /** The same axes by name; signatures look past them. */
+  readonly mapped?: readonly string[];
 }
 
 const LIMIT_OF_NESTING = 200;

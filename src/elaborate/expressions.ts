@@ -180,6 +180,7 @@ export function ofJson(json: unknown, path: string, e: Elaborator): V {
 function index(e: Elaborator, x: ast.Index, frame: Frame): V {
   if (x.object.kind === "Name" && frame.lookup(x.object.name) === undefined) {
     const primitive = BRACKETS.get(x.object.name);
+    if (primitive?.block) return primitive.block(e, x.items, frame, x.span);
     if (primitive) return { kind: "op", name: x.object.name, meaning: { kind: "bracket", primitive, items: x.items, frame } };
   }
   const object = evaluate(e, x.object, frame);
@@ -191,7 +192,7 @@ function fill(e: Elaborator, x: ast.Fill, frame: Frame): V {
   const callee = evaluate(e, x.callee, frame);
   const written = { args: x.fillers, frame, span: x.span };
   if (callee.kind === "invalid") return callee;
-  if (callee.kind === "block" || callee.kind === "repeat") return { ...callee, fillers: [...callee.fillers, written] };
+  if (callee.kind === "block" || callee.kind === "repeat" || callee.kind === "each") return { ...callee, fillers: [...callee.fillers, written] };
   return e.fail("type/not-a-block", { found: describe(callee) }, x.callee.span, { hint: "`< >` fills the slots of a block" });
 }
 

@@ -9,8 +9,10 @@ import { erf } from "../ops/special.ts";
 import { elementwise } from "./arithmetic.ts";
 import type { Elaborator } from "./elaborator.ts";
 import type { Frame } from "./frame.ts";
+import { each } from "./each.ts";
+import { scan } from "./scan.ts";
 import { axisName } from "./signatures.ts";
-import { asNumber, describe, INVALID, number, tensor, type V } from "./values.ts";
+import { asNumber, describe, INVALID, number, tensor, type V, type Written } from "./values.ts";
 
 export interface Operand {
   readonly v: V;
@@ -23,6 +25,8 @@ export interface PrimitiveCall {
   readonly over: readonly string[] | undefined;
   readonly span: Span;
   readonly frame: Frame;
+  /** The first of two lists, of a primitive that takes settings. */
+  readonly settings?: Written | undefined;
 }
 
 export interface FunctionPrimitive {
@@ -38,6 +42,10 @@ export interface FunctionPrimitive {
 export interface BracketPrimitive {
   readonly name: string;
   readonly usage: string;
+  /** It has settings before its operands: `scan[seq](op, start = 0)(a, u)`. */
+  readonly settings?: boolean;
+  /** It makes a block, whose slot is filled: `each[experts] < expert >`. */
+  block?(e: Elaborator, items: readonly ast.Arg[], frame: Frame, span: Span): V;
   apply(e: Elaborator, items: readonly ast.Arg[], call: PrimitiveCall, itemFrame: Frame): V;
 }
 
@@ -230,7 +238,7 @@ const once: FunctionPrimitive = {
   },
 };
 
-function operandValue(e: Elaborator, o: Operand, op: string): Value | undefined {
+export function operandValue(e: Elaborator, o: Operand, op: string): Value | undefined {
   if (o.v.kind === "invalid") return undefined;
   const value = e.asTensor(o.v, o.span);
   if (!value) e.fail("type/operand", { op, found: describe(o.v) }, o.span);
@@ -347,6 +355,6 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
   ].map((p) => [p.name, p]),
 );
 
-export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, topK, stack, concat, previous].map((p) => [p.name, p]));
+export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, topK, stack, concat, previous, scan, each].map((p) => [p.name, p]));
 
 export const CONSTANTS: ReadonlyMap<string, number> = new Map([["pi", Math.PI], ["inf", Infinity]]);

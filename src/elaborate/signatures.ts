@@ -43,7 +43,8 @@ export function axisName(frame: Frame, name: string): string {
 export function bindAxes(
   e: Elaborator, pattern: readonly ast.AxisPattern[], type: Type, frame: Frame, place: Span, what: string,
 ): boolean {
-  const left = [...type.axes];
+  const { mapped = [] } = e.home;
+  const left = type.axes.filter((a) => !mapped.includes(a.name));
   let rest = false;
   const open: { name: string; index: number }[] = [];
   for (const [index, item] of pattern.entries()) {

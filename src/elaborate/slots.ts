@@ -103,10 +103,10 @@ function slotsOf(slots: readonly ast.Slot[], title: string): string {
   return `${title} has the slots ${slots.map((s) => `${s.name.name}${s.optional ? "?" : ""}${s.role ? ` (role ${s.role.name})` : ""}`).join(", ")}`;
 }
 
-function fillerValue(e: Elaborator, x: ast.Expr, frame: Frame): V {
+export function fillerValue(e: Elaborator, x: ast.Expr, frame: Frame): V {
   if (x.kind === "Pipe") return { kind: "pipeline", stages: x, frame, called: "body", span: x.span };
   const v = evaluate(e, x, frame);
-  if (v.kind === "block" || v.kind === "repeat" || v.kind === "instance" || v.kind === "none" || v.kind === "invalid" || v.kind === "pipeline" || v.kind === "op") return v;
+  if (v.kind === "block" || v.kind === "repeat" || v.kind === "instance" || v.kind === "none" || v.kind === "invalid" || v.kind === "pipeline" || v.kind === "op" || v.kind === "each") return v;
   return e.fail("type/not-a-block", { found: describe(v) }, x.span, { hint: "a slot takes a block" });
 }
 

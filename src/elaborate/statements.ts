@@ -66,7 +66,10 @@ export function makeParam(e: Elaborator, path: string, type: { dtype: "float" | 
     });
   }
   e.paths.set(path, e.userSpan(span));
-  const value = e.home.builder.param(path, type, initial, span);
+  const { each = [] } = e.home;
+  const twice = type.axes.find((a) => each.some((b) => b.name === a.name));
+  if (twice) return e.fail("axis/twice", { axis: twice.name }, span, { hint: "inside of `each` every weight has that axis in front already" });
+  const value = e.home.builder.param(path, { ...type, axes: [...each, ...type.axes] }, initial, span);
   e.home.shared?.set(path, value);
   return tensor(value);
 }

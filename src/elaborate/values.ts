@@ -32,6 +32,7 @@ export type V =
   | RepeatV
   | PipelineV
   | InstanceV
+  | EachV
   /** A tensor of the checkpoint, before its axes have names. */
   | { readonly kind: "stored"; readonly tensor: StoredTensor }
   /** What is left of a mistake that has been reported; everything made from it is silent. */
@@ -96,10 +97,20 @@ export interface InstanceV {
   readonly kind: "instance";
   readonly block: BlockV | RepeatV | PipelineV;
   readonly path: string;
+  /** The axes that its weights have in front: of an instance made inside of an `each`. */
+  readonly each: readonly Axis[];
   /** The graph that owns its weights. */
   readonly home: GraphBuilder;
   readonly weights: Map<string, Value>;
   readonly site: Frame;
+}
+
+/** `each[experts] < block >`: the block once for each place of an axis, which all its weights have in front. */
+export interface EachV {
+  readonly kind: "each";
+  readonly axis: Axis;
+  readonly fillers: readonly Written[];
+  readonly span: Span;
 }
 
 export const NONE: V = { kind: "none" };
@@ -126,8 +137,8 @@ export function asNumber(v: V): number | undefined {
 }
 
 /** True of what can be called or be a stage. */
-export function isFunction(v: V): v is OpV | BlockV | RepeatV | PipelineV | InstanceV {
-  return v.kind === "op" || v.kind === "block" || v.kind === "repeat" || v.kind === "pipeline" || v.kind === "instance";
+export function isFunction(v: V): v is OpV | BlockV | RepeatV | PipelineV | InstanceV | EachV {
+  return v.kind === "op" || v.kind === "block" || v.kind === "repeat" || v.kind === "pipeline" || v.kind === "instance" || v.kind === "each";
 }
 
 /** What a value is, in the words of messages. */

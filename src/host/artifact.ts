@@ -42,7 +42,8 @@ const NOTE =
 /** Why a folder cannot be the output; empty where it can. Asked before the work begins, and again by `writeArtifact`. */
 export function outputProblems(out: string, checkpoint?: string): readonly Diagnostic[] {
   try {
-    return [...overlapProblems(out, checkpoint), ...existingProblems(out)];
+    const overlap = overlapProblems(out, checkpoint);
+    return overlap.length > 0 ? overlap : [...parentProblems(out), ...existingProblems(out)];
   } catch (e) {
     return [diagnose("artifact/cannot-write", { out, file: "", reason: systemReason(e) }, undefined, { hint: "choose another folder after -o" })];
   }
@@ -172,6 +173,16 @@ class Attempt {
     this.temporary = undefined;
     this.finished = true;
     return [];
+  }
+}
+
+/** The nearest folder above that exists must be one. */
+function parentProblems(out: string): Diagnostic[] {
+  for (let path = dirname(out); ; path = dirname(path)) {
+    const stat = statOf(path);
+    if (!stat && dirname(path) !== path) continue;
+    if (stat?.isDirectory()) return [];
+    return [diagnose("artifact/cannot-write", { out, file: "", reason: `${path} is a file` }, undefined, { hint: "choose another folder after -o" })];
   }
 }
 

@@ -125,5 +125,5 @@ function valueOf(tensor: Tensor): TensorValue {
 function runtimeReason(e: unknown): string {
   const text = e instanceof Error ? e.message : String(e);
   const line = text.split("\n").map((l) => l.trim()).find((l) => l !== "") ?? "";
-  return line.replace(/^.*Status Message: /, "").replace(/\S*\/onnxruntime\/\S+ .*?\) /g, "").slice(0, 300);
+  return line.replace(/^.*Status Message: /, "").replace(/^Load model from .* failed: ?/, "").replace(/\S*\/onnxruntime\/\S+ .*?\) /g, "").slice(0, 300);
 }

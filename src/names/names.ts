@@ -49,7 +49,8 @@ function collectGlobals(node: Node, into: Set<string>): void {
 
 function checkBlock(program: Program, module: Module, decl: ast.Block, reporter: Reporter, global: Set<string>): void {
   const scope = new Scope();
-  for (const p of decl.params.items) scope.declare(p.name, "setting");
+  // A setting of a block with slots may be meant for a `given` of what fills them.
+  for (const p of decl.params.items) scope.declare(p.name, decl.slots.items.length > 0 ? "other" : "setting");
   for (const p of decl.given) scope.declare(p.name, "other");
   for (const s of decl.slots.items) scope.declare(s.name, "slot");
   // What an alias names on its right side may be a given of the block that it stands for.

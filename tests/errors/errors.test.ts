@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { catalog } from "../../src/diagnostics/catalog/index.ts";
 import { render } from "../../src/diagnostics/render.ts";
-import { runFixture } from "./run-fixture.ts";
+import { fixtureEnding, runFixture } from "./run-fixture.ts";
 
 const here = new URL(".", import.meta.url).pathname;
 const update = process.env["UPDATE"] === "1" && !process.env["CI"];
@@ -22,16 +22,17 @@ const phases = Object.keys(runFixture);
 describe.each(phases)("fixtures of %s", (phase) => {
   const folder = join(here, phase);
   const slugs = byPhase.get(phase) ?? [];
+  const ending = fixtureEnding(phase);
 
-  test("the folder holds a .tfm and a .txt for every code, and nothing else", () => {
+  test(`the folder holds a ${ending} and a .txt for every code, and nothing else`, () => {
     const files = existsSync(folder) ? readdirSync(folder).sort() : [];
-    const expected = slugs.flatMap((slug) => [`${slug}.tfm`, `${slug}.txt`]).sort();
-    if (update) expect(files.filter((f) => f.endsWith(".tfm"))).toEqual(expected.filter((f) => f.endsWith(".tfm")));
+    const expected = slugs.flatMap((slug) => [`${slug}${ending}`, `${slug}.txt`]).sort();
+    if (update) expect(files.filter((f) => f.endsWith(ending))).toEqual(expected.filter((f) => f.endsWith(ending)));
     else expect(files).toEqual(expected);
   });
 
   test.each(slugs)("%s", async (slug) => {
-    const diagnostics = await runFixture[phase]!(join(folder, `${slug}.tfm`));
+    const diagnostics = await runFixture[phase]!(join(folder, `${slug}${ending}`));
     expect(diagnostics.map((d) => d.code)).toContain(`${phase}/${slug}`);
     const text = render(diagnostics);
     const expected = join(folder, `${slug}.txt`);

@@ -10,6 +10,7 @@ import { library } from "../../src/host/stdlib.ts";
 import type { SourceFile } from "../../src/source/source.ts";
 import { parse } from "../../src/syntax/parse.ts";
 import type { Checkpoint, StoredDtype } from "../../src/weights/source.ts";
+import { runBrokenFixture } from "../support/broken-checkpoints.ts";
 
 export type RunFixture = (path: string) => Promise<readonly Diagnostic[]>;
 
@@ -65,4 +66,11 @@ export const runFixture: Readonly<Record<string, RunFixture>> = {
   law: program,
   config: mapped,
   map: mapped,
+  weight: runBrokenFixture,
+  artifact: runBrokenFixture,
 };
+
+/** What ends the names of a phase's fixtures. */
+export function fixtureEnding(phase: string): ".tfm" | ".json" {
+  return phase === "weight" || phase === "artifact" ? ".json" : ".tfm";
+}

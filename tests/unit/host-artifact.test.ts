@@ -94,7 +94,7 @@ test("a folder that tfm did not write is not touched", async () => {
 
 test("a file in the place of the folder, or of a folder above it", async () => {
   expect(await attempt({ out: { text: "" } }, () => plan([bytes("a")]))).toEqual({ said: ["artifact/is-file: HERE/out is a file; a compiled model is a folder"], left: ["out"] });
-  expect((await attempt({ file: { text: "" } }, () => plan([bytes("a")]), { out: "file/out" })).said).toEqual(["artifact/cannot-write: HERE/file/out cannot be written: something else has its name; nothing was left behind"]);
+  expect((await attempt({ file: { text: "" } }, () => plan([bytes("a")]), { out: "file/out" })).said).toEqual(["artifact/cannot-write: HERE/file/out cannot be written: HERE/file is a file; nothing was left behind"]);
   expect((await attempt({}, () => plan([bytes("a")]), { out: "x".repeat(300) })).said[0]).toContain("its name is too long");
 });
 

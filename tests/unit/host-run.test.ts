@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, unlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { emitOnnx } from "../../src/backends/onnx/emit.ts";
+import { concreteStates, emitOnnx } from "../../src/backends/onnx/emit.ts";
 import { hashOf, writeArtifact } from "../../src/host/artifact.ts";
 import { planDataFile } from "../../src/host/data-file.ts";
 import { artifactPorts } from "../../src/host/ports.ts";
@@ -11,7 +11,6 @@ import type { ArtifactRecord } from "../../src/host/record.ts";
 import { openArtifact, type OpenArtifact } from "../../src/host/run.ts";
 import { readValue, type InputValue } from "../../src/host/tensors.ts";
 import { numbersOf, type TensorValue } from "../../src/host/values.ts";
-import { concreteStates } from "../../src/backends/onnx/emit.ts";
 import { verified } from "../../src/ir/verify.ts";
 import type { WeightSource } from "../../src/weights/source.ts";
 import { cachedModel } from "../conformance/onnx-models.ts";

@@ -1,0 +1,107 @@
+/** Checkpoint maps: how lines find stored tensors, and what is said of those that nothing finds. */
+import { expect, test } from "vitest";
+import { elaborate, type Json } from "../../src/compile.ts";
+import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
+import type { Checkpoint, StoredDtype, WeightMap } from "../../src/weights/source.ts";
+import { request } from "../support/programs.ts";
+
+const MODEL = `model toy(vocab = 8, hidden = 4, heads = 2, layers = 2, bias = true) {
+  input ids as "input_ids": int[batch, seq]
+  let words = new embed(vocab)
+  output y = words(ids) -> layers: encoder x{layers} < mha(bias = bias), rmsnorm, mlp(relu, 6, bias = false) > -> norm: rmsnorm
+}
+`;
+const MAP = `checkpoint for toy when config.model_type == "toy" {
+  layers = config.depth; bias = config.biased
+  ignore "*.inv_freq"
+  prefix? "model."
+  rename ".gamma" => ".weight"
+  words.weight = "embed.weight" | "head.weight"
+  norm.weight = "last.weight"
+  layers[i] from "block.{i}." {
+    {attention, ffn}.norm.weight = "{first, second}.weight"
+    attention.body.{q, k, v}.weight = "qkv.weight"[hidden', (part = 3, heads, head_dim)][part = {0, 1, 2}]
+    attention.body.{q, k, v}.bias = "qkv.bias"[(part = 3, heads, head_dim)][part = {0, 1, 2}]
+    attention.body.out.* = "out.*"
+    ffn.body.{up, down}.weight = "mlp.{0, 1}.weight"
+  }
+}
+`;
+
+type Tensors = Record<string, readonly number[]>;
+
+function layer(i: number, prefix = ""): Tensors {
+  return Object.fromEntries(
+    Object.entries({ "first.weight": [4], "second.weight": [4], "qkv.weight": [4, 12], "qkv.bias": [12], "out.weight": [4, 4], "out.bias": [4], "mlp.0.weight": [6, 4], "mlp.1.weight": [4, 6] })
+      .map(([name, shape]) => [`${prefix}block.${i}.${name}`, shape]),
+  );
+}
+const WHOLE: Tensors = { "embed.weight": [8, 4], "last.weight": [4], ...layer(0), ...layer(1) };
+
+function map(tensors: Tensors, config: Json = { model_type: "toy", depth: 2 }, dtype: StoredDtype = "F32"): { weights: WeightMap | undefined; said: readonly string[] } {
+  const made = elaborate({ ...request(undefined, { config: { name: "config.json", value: config } }), uses: [{ name: "family.tfm", text: MODEL + MAP }] });
+  const checkpoint: Checkpoint = {
+    name: "model.safetensors", files: [], close: () => undefined, read: () => new Uint8Array(),
+    tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 }])),
+  };
+  const mapped = made.value?.mapWeights!(checkpoint);
+  const all: readonly Diagnostic[] = [...made.diagnostics, ...(mapped?.diagnostics ?? [])];
+  return { weights: mapped?.value, said: all.map((d) => `${d.code}: ${d.message}`) };
+}
+
+test("names, steps, stars and patterns find every weight", () => {
+  const { weights, said } = map(WHOLE);
+  expect(said).toEqual([]);
+  const show = (path: string): string => {
+    const w = weights!.get(path)!;
+    return w.kind === "stored" ? `${w.tensor.name} as ${w.order.map((a) => a.name).join(" ")}` : `${w.kind} from ${w.kind === "computed" ? w.tensors.map((t) => t.name).join(", ") : ""}`;
+  };
+  expect(show("words.weight")).toBe("embed.weight as vocab hidden");
+  expect(show("layers.1.attention.norm.weight")).toBe("block.1.first.weight as hidden");
+  expect(show("layers.0.ffn.norm.weight")).toBe("block.0.second.weight as hidden");
+  expect(show("layers.1.attention.body.k.weight")).toBe("computed from block.1.qkv.weight");
+  expect(show("layers.0.attention.body.out.bias")).toBe("block.0.out.bias as hidden");
+  expect(show("layers.1.ffn.body.down.weight")).toBe("block.1.mlp.1.weight as hidden inner'");
+});
+
+test("a prefix may be there or not, in any order, under older names", () => {
+  const old = Object.fromEntries(Object.entries({ "model.embed.weight": [8, 4], "model.last.gamma": [4], ...layer(0, "model."), ...layer(1, "model.") }).reverse());
+  expect(map(old).said).toEqual([]);
+});
+
+test("of two tied tensors either one will do", () => {
+  const { "embed.weight": table, ...rest } = WHOLE;
+  const { said, weights } = map({ ...rest, "head.weight": table! });
+  expect(said).toEqual([]);
+  expect(weights!.get("words.weight")).toMatchObject({ kind: "stored", tensor: { name: "head.weight" } });
+});
+
+test("a tensor that no weight takes is named; one that is ignored, or that this instance lacks, is not", () => {
+  expect(map({ ...WHOLE, "block.0.rotary.inv_freq": [2] }).said).toEqual([]);
+  expect(map({ ...WHOLE, "block.0.extra": [4], "block.1.extra": [4] }).said).toEqual(["map/unread: model.safetensors holds block.0.extra and 1 more of its kind, which toy does not use"]);
+  expect(map(WHOLE, { model_type: "toy", depth: 2, biased: false }).said.map((s) => s.split(" ")[0])).toEqual(["map/unread:"]); // out.bias: the star is used by the weight
+});
+
+test("more layers in the file than the config counts are named", () => {
+  expect(map({ ...WHOLE, ...layer(2) }).said.every((s) => s.startsWith("map/unread") && s.includes("block.2."))).toBe(true);
+  expect(map({ ...WHOLE, ...layer(2) }).said).toHaveLength(7); // mlp.0 and mlp.1 are of one kind
+});
+
+test("a missing tensor, a wrong shape and a wrong dtype are errors with their names", () => {
+  const { "last.weight": _, ...lacking } = WHOLE;
+  expect(map(lacking).said).toEqual(["map/missing: model.safetensors has no last.weight, which norm.weight needs"]);
+  expect(map({ ...WHOLE, "last.weight": [5] }).said).toEqual(["map/shape: last.weight in model.safetensors has the shape [5]; the model needs [hidden=4]"]);
+  expect(map({ ...WHOLE, "block.0.qkv.weight": [12, 4] }).said[0]).toBe("map/shape: block.0.qkv.weight in model.safetensors has the shape [12, 4]; the model needs [hidden'=4, part=3, heads=2, head_dim=2]");
+  expect(map(WHOLE, undefined, "I8").said[0]).toBe("map/not-float: embed.weight in model.safetensors is stored as I8");
+});
+
+test("a config's keys are read, known to change nothing, or named", () => {
+  expect(map(WHOLE, { model_type: "toy", depth: 2, use_cache: true, dropout: 0.1, unset: null }).said).toEqual([]);
+  expect(map(WHOLE, { model_type: "toy", depth: 2, logit_scale: 3, deep: { a: 1 } }).said.map((s) => s.split(",")[0])).toEqual([
+    "config/unread: config.json sets logit_scale = 3", 'config/unread: config.json sets deep = {"a":1}',
+  ]);
+});
+
+test("impossible numbers in a config are errors, not crashes", () => {
+  for (const depth of [0, -1, 1.5, 1e9, "two", [2], {}, true]) expect(map(WHOLE, { model_type: "toy", depth }).said.some((s) => /^(type|setting)\//.test(s))).toBe(true);
+});
