@@ -4,8 +4,8 @@
  * Everything but the native runtime is bundled and minified, and the command is in chunks that are loaded when they are needed:
  * unbundled, reading the parser library module by module costs each command a third of a second, and protobuf classes 50 ms.
  */
-import { chmodSync, readFileSync, rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -36,6 +36,20 @@ export async function bundle(outdir = at("dist")) {
     build({ ...common, entryPoints: [{ in: "src/index.ts", out: "index" }] }),
   ]);
   chmodSync(`${outdir}/cli.js`, 0o755);
+  await parseLibrary(outdir);
+}
+
+/** Parses the standard library once: a command that compiles a checkpoint then needs no parser. */
+async function parseLibrary(outdir) {
+  // A copy of its own: what was imported before may be of an earlier build.
+  const { library, storeSyntax, syntaxOf } = await import(`${pathToFileURL(`${outdir}/index.js`)}?built=${Date.now()}`);
+  const stored = library.modules().map((name) => {
+    const file = library.read(name);
+    const { value, diagnostics } = syntaxOf(file);
+    if (diagnostics.length > 0) throw new Error(`${file.name}: ${diagnostics[0].message}`);
+    return `${JSON.stringify(name)}:{"text":${JSON.stringify(file.text)},"syntax":${storeSyntax(value)}}`;
+  });
+  writeFileSync(`${outdir}/stdlib.json`, `{${stored.join(",\n")}}\n`);
 }
 
 /** Writes declarations of the library and of what it uses, without checking: `npm run typecheck` does that. */

@@ -5,6 +5,7 @@ export type { Diagnostic, Fix, Related, Result, Severity } from "./diagnostics/d
 export { render, toJson } from "./diagnostics/render.ts";
 export type { JsonDiagnostic, RenderOptions } from "./diagnostics/render.ts";
 export { library } from "./host/stdlib.ts";
+export { restoreSyntax, storeSyntax } from "./syntax/stored.ts";
 export { emitOnnx } from "./backends/onnx/emit.ts";
 export type { OnnxArtifact, OnnxOptions } from "./backends/onnx/emit.ts";
 export { keeps } from "./backends/onnx/kernels.ts";

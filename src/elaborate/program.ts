@@ -22,6 +22,8 @@ export interface Module {
 export interface Library {
   modules(): readonly string[];
   read(name: string): SourceFile | undefined;
+  /** The syntax of a module parsed beforehand (by the build); undefined where it must be parsed now. */
+  parsed?(file: SourceFile, name: string): ast.File | undefined;
 }
 
 export interface Found {
@@ -60,21 +62,23 @@ export class Program {
     if (!file) return undefined;
     let parsed = parsedLibrary.get(name);
     if (!parsed || parsed.text !== file.text) {
-      const { value, diagnostics } = parse(file);
-      this.reporter.addAll(diagnostics);
-      parsed = { text: file.text, syntax: value! };
+      parsed = { text: file.text, syntax: this.library.parsed?.(file, name) ?? this.parseNow(file) };
       parsedLibrary.set(name, parsed);
     }
     return this.add(name, parsed.syntax.span.file, parsed.syntax, !name.startsWith(FAMILIES));
+  }
+
+  private parseNow(file: SourceFile): ast.File {
+    const { value, diagnostics } = parse(file);
+    this.reporter.addAll(diagnostics);
+    return value!;
   }
 
   /** A module from a file of the user's. */
   load(file: SourceFile): Module {
     const known = this.modules.get(file.name);
     if (known) return known;
-    const { value, diagnostics } = parse(file);
-    this.reporter.addAll(diagnostics);
-    return this.add(file.name, file, value!, false);
+    return this.add(file.name, file, this.parseNow(file), false);
   }
 
   private add(name: string, file: SourceFile, syntax: ast.File, everywhere: boolean): Module {

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Library } from "../compile.ts";
 import type { SourceFile } from "../source/source.ts";
+import type { File } from "../syntax/ast.ts";
+import { restoreSyntax } from "../syntax/stored.ts";
 
 /** The package's `stdlib/`, however deep in it this file is: in the sources, in a bundle, in a bundle's chunks. */
 const folder = ["..", "../..", "../../..", "../../../.."].map((up) => fileURLToPath(new URL(`${up}/stdlib/`, import.meta.url))).find((path) => existsSync(`${path}operators.tfm`));
@@ -29,8 +31,23 @@ export function readLibrary(name: string): SourceFile | undefined {
   return file;
 }
 
+/** What the build has parsed, beside a bundle: module name to its text and its syntax. None in the sources. */
+let stored: Record<string, { readonly text: string; readonly syntax: unknown } | undefined> | undefined;
+
+/** A module's syntax as the build has parsed it, if its text is still the same. */
+function parsedLibrary(file: SourceFile, name: string): File | undefined {
+  if (stored === undefined) {
+    const path = ["./stdlib.json", "../stdlib.json"].map((p) => fileURLToPath(new URL(p, import.meta.url))).find((p) => existsSync(p));
+    stored = path === undefined ? {} : (JSON.parse(readFileSync(path, "utf8")) as typeof stored)!;
+  }
+  const found = stored[name];
+  if (!found || found.text !== file.text) return undefined;
+  delete stored[name];
+  return restoreSyntax(found.syntax, file);
+}
+
 /** The library as the compiler takes it. */
-export const library: Library = { modules: libraryModules, read: readLibrary };
+export const library: Library = { modules: libraryModules, read: readLibrary, parsed: parsedLibrary };
 
 function home(): string {
   if (folder === undefined) throw new Error("the package is incomplete: its folder stdlib is missing");
