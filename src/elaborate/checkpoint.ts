@@ -95,7 +95,7 @@ function classOf(e: Elaborator, decl: ast.Checkpoint, module: Module, config: un
     e.fail("model/unknown", { name: modelName.name }, modelName.span);
     return { model: undefined, entries: [] };
   }
-  if (wanted !== undefined && !entry)
+  if (wanted !== undefined && !entry && classes.length > 0)
     e.reporter.report("config/unknown-class", { name: wanted, config: configName, model: decl.model.name }, undefined, {
       hint: `known are ${classes.flatMap((c) => c.classes.map((t) => t.value)).join(", ")}; what is compiled is ${decl.model.name}, without a head`,
     });
@@ -218,6 +218,8 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
   const used = new Set<StoredTensor>();
   const usedLines = new Set<Line>();
   const sources = new Map<string, WeightSource>();
+  const unmapped = new Set<string>();
+  const lacking = new Missing();
   const find = (name: string): StoredTensor | undefined => {
     for (const prefix of prefixes) {
       const found = stored.get(prefix + name);
@@ -232,9 +234,7 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
       return match ? [{ line, match }] : [];
     });
     if (matches.length === 0) {
-      reporter.report("config/unmapped-weight", { path, map: map.decl.model.name }, undefined, {
-        hint: `add a line \`${path.replace(/\.\d+\./g, "[i].")} = "name in the file"\` to the map`,
-      });
+      unmapped.add(path.replace(/\.\d+(?=\.)/g, "[i]"));
       continue;
     }
     const { line, match } = matches[0]!;
@@ -246,8 +246,11 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
     const source = evaluateLine(e, line, reading, modelFrame, path);
     for (const t of tensorsOf(source)) used.add(t);
     if (source) sources.set(path, source);
-    else if (!reporter.hasErrors || reading.tried.length > 0) missing(reporter, checkpoint, path, reading, prefixes);
+    else if (reading.tried.length > 0) lacking.add(path, [...new Set(reading.tried)]);
   }
+  for (const path of unmapped)
+    reporter.report("config/unmapped-weight", { path, map: map.decl.model.name }, undefined, { hint: `add a line \`${path} = "name in the file"\` to the map` });
+  lacking.report(reporter, checkpoint, prefixes);
   // After a mistake, what was not read says nothing.
   if (!reporter.hasErrors) reportUnreadTensors(reporter, map, stored, used, usedLines, prefixes, checkpoint);
   return { value: sources, diagnostics: reporter.diagnostics };
@@ -305,13 +308,26 @@ function refuse(e: Elaborator, tensor: StoredTensor): undefined {
   return undefined;
 }
 
-function missing(reporter: Reporter, checkpoint: Checkpoint, path: string, reading: MapReading, prefixes: readonly string[]): void {
-  const names = [...new Set(reading.tried)];
-  if (names.length === 0) return;
-  const close = nearest(prefixes[0]! + names[0]!, [...checkpoint.tensors.keys()]);
-  reporter.report("map/missing", { path, names, file: checkpoint.name }, undefined, {
-    hint: close ? `the nearest name there is ${close}` : `the checkpoint has ${checkpoint.tensors.size} tensors; is it the whole of it, and of this model?`,
-  });
+/** Weights whose tensors are not there, those of one kind together. */
+class Missing {
+  private readonly groups = new Map<string, { path: string; names: readonly string[]; more: number }>();
+
+  add(path: string, names: readonly string[]): void {
+    const key = path.replace(/\d+/g, "#");
+    const group = this.groups.get(key);
+    if (group) group.more++;
+    else this.groups.set(key, { path, names, more: 0 });
+  }
+
+  report(reporter: Reporter, checkpoint: Checkpoint, prefixes: readonly string[]): void {
+    for (const { path, names, more } of this.groups.values()) {
+      const close = nearest(prefixes[0]! + names[0]!, [...checkpoint.tensors.keys()]);
+      const others = more > 0 ? `${more} more of its kind are missing too; ` : "";
+      reporter.report("map/missing", { path, names, file: checkpoint.name }, undefined, {
+        hint: others + (close ? `the nearest name there is ${close}` : `the checkpoint has ${checkpoint.tensors.size} tensors; is it the whole of it, and of this model?`),
+      });
+    }
+  }
 }
 
 /** Stored tensors that no weight took, numbers folded: `layers.{0..3}.x`. */

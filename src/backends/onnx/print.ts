@@ -1,5 +1,6 @@
 /** @file An ONNX model as text: stable, one line a node, for people and golden tests. */
 import proto, { type onnx } from "onnx-proto";
+import { deserialize } from "./serialize.ts";
 
 const ELEM = new Map(
   Object.entries(proto.onnx.TensorProto.DataType).map(([name, number]) => [number as number, name.toLowerCase()]),
@@ -10,7 +11,7 @@ const SHOWN = 16;
 
 /** The text of an encoded model. */
 export function printOnnx(model: Uint8Array): string {
-  const decoded = proto.onnx.ModelProto.decode(model);
+  const decoded = deserialize(model);
   const opsets = (decoded.opsetImport ?? []).map(
     (o) => `${o.domain === "" ? "ai.onnx" : o.domain} ${Number(o.version)}`,
   );

@@ -1,6 +1,7 @@
 /** @file Reads a written model again and checks that it hangs together: what a runtime would otherwise find, or not. */
 import proto, { type onnx } from "onnx-proto";
 import type { Port, Signature } from "../backend.ts";
+import { deserialize } from "./serialize.ts";
 
 const { EXTERNAL } = proto.onnx.TensorProto.DataLocation;
 const { FLOAT, INT64 } = proto.onnx.TensorProto.DataType;
@@ -23,7 +24,7 @@ export interface Expected {
 export function rereadOnnx(model: Uint8Array, { signature, fileSize }: Expected): readonly string[] {
   let decoded: onnx.ModelProto;
   try {
-    decoded = proto.onnx.ModelProto.decode(model);
+    decoded = deserialize(model);
   } catch (error) {
     return [`the model cannot be decoded: ${error instanceof Error ? error.message : String(error)}`];
   }

@@ -22,6 +22,11 @@ export function serialize(writer: Writer, name: string, target: Target, producer
   return proto.onnx.ModelProto.encode(model).finish();
 }
 
+/** Reads an encoded model. Plain bytes, since the package's reader of node's own buffers calls a deprecated function. */
+export function deserialize(model: Uint8Array): onnx.ModelProto {
+  return proto.onnx.ModelProto.decode(new Uint8Array(model.buffer, model.byteOffset, model.byteLength));
+}
+
 function graphOf(graph: Subgraph): onnx.IGraphProto {
   return {
     name: graph.name,
