@@ -76,7 +76,7 @@ def forward(session, name, options, inputs, outputs, tally):
     if "last_hidden_state" in found and "embeddings" in outputs:
         found["embeddings"] = sentence_embeddings(found["last_hidden_state"], mask)
     for k, wanted in outputs.items():
-        if k.startswith("hidden_states.") and k not in found:
+        if (k.startswith("hidden_states.") or k == "attention_mask") and k not in found:
             tally.skip(k)
         else:
             tally.compare(name, k, found.get(k), wanted, mask)
@@ -88,8 +88,13 @@ def sentence_embeddings(states, mask):
 
 
 def columns(inputs, start, end):
-    """The inputs of a step: its tokens and positions, and the mask from the beginning on."""
-    return {k: v[:, :end] if k == "attention_mask" else v[:, start:end] for k, v in inputs.items()}
+    """The inputs of a step: its tokens and positions, and the mask from the beginning on. What has no places is passed whole."""
+    return {k: v if v.ndim < 2 else v[:, :end] if k == "attention_mask" else v[:, start:end] for k, v in inputs.items()}
+
+
+def following(name, array):
+    """An input of the next step: a new token keeps its span's place and counts the place in the block up."""
+    return array if array.ndim < 2 else array[:, -1:] + (name == "block_position_ids")
 
 
 def decode(session, name, options, inputs, outputs, tally):
@@ -108,8 +113,10 @@ def decode(session, name, options, inputs, outputs, tally):
 
 def generate(session, name, options, inputs, outputs, tally):
     sequence, given, past, logits = inputs["input_ids"], inputs["input_ids"], None, []
+    others = {k: v for k, v in inputs.items() if k != "input_ids"}
     for _ in range(options["new_tokens"]):
-        found, past = run(session, {"input_ids": given}, past)
+        found, past = run(session, {"input_ids": given, **others}, past)
+        others = {k: following(k, v) for k, v in others.items()}
         logits.append(found["logits"][:, -1])
         given = logits[-1].argmax(-1)[:, None]
         sequence = np.concatenate([sequence, given], 1)
