@@ -18,6 +18,8 @@ interface Open {
   readonly token: IToken;
   /** What a brace holds; round and square brackets are `other`. */
   readonly holds: "body" | "map" | "match" | "other";
+  /** Where it stands in the tokens that are handed on. */
+  readonly at: number;
   /** `match`es at this level whose brace has not come yet. */
   matches: number;
 }
@@ -95,7 +97,7 @@ class Balancer {
         holds = this.bracesHold(i);
       }
     }
-    this.stack.push({ token: t, holds, matches: 0 });
+    this.stack.push({ token: t, holds, matches: 0, at: this.out.length });
   }
 
   /** A body or a map never stands inside `( )` or `[ ]`: those that are open were forgotten. */
@@ -144,15 +146,35 @@ class Balancer {
   /** Closes what is open above `depth`; `noticed` is the token that cannot stand inside, or nothing at the end. */
   private closeDownTo(depth: number, offset: number, noticed: IToken | undefined): void {
     while (this.stack.length > depth) {
-      const { token } = this.stack.pop()!;
+      const { token, at } = this.stack.pop()!;
       const right = closing.get(token.tokenType)!;
-      const last = this.out[this.out.length - 1];
-      this.out.push(insertedToken(right, imageOf(right), last ? endOf(last) : offset));
+      const index = this.slotsEnd(at) ?? this.out.length;
+      const last = this.out[index - 1];
+      this.out.splice(index, 0, insertedToken(right, imageOf(right), last ? endOf(last) : offset));
       this.findings.push({
         kind: "unclosed-bracket", close: imageOf(right), ...place(token),
         noticed: noticed ? place(noticed) : { start: offset, end: offset },
       });
     }
+  }
+
+  /** In `decoder x2 < gqa(8, rmsnorm >` the `)` is missing before the `>`: its index, if the slots around end there. */
+  private slotsEnd(at: number): number | undefined {
+    if (this.out[at]!.tokenType === T.LBrace) return undefined;
+    const step = (t: IToken): number => (t.tokenType === T.Less ? 1 : t.tokenType === T.Greater ? -1 : 0);
+    let around = 0;
+    for (let i = at - 1; i >= 0 && around <= 0 && !beginsStatement(this.out[i - 1], this.out[i]!); i--) around += step(this.out[i]!);
+    if (around <= 0) return undefined;
+    let inside = 0;
+    let depth = 0;
+    for (let i = at + 1; i < this.out.length; i++) {
+      const t = this.out[i]!;
+      depth += closing.has(t.tokenType) ? 1 : opening.has(t.tokenType) ? -1 : 0;
+      if (depth > 0) continue;
+      inside += step(t);
+      if (inside < 0) return i;
+    }
+    return undefined;
   }
 
   private endsStatement(i: number, next: IToken | undefined): boolean {

@@ -381,6 +381,8 @@ export type TensorCstChildren = {
   Name: IToken[];
   As?: IToken[];
   Text?: IToken[];
+  Bar?: IToken[];
+  step?: IToken[];
   Colon: IToken[];
   type: TypeCstNode[];
   Equal?: IToken[];

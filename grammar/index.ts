@@ -1,5 +1,5 @@
 /** @file Text to concrete syntax tree: lexer, `classify`, parser. The only door into `grammar/`; never throws. */
-import { EOF, type CstNode, type IRecognitionException, type IToken } from "chevrotain";
+import type { CstNode, IRecognitionException, IToken } from "chevrotain";
 import { classify } from "./classify.ts";
 import type { BareCstNode, FileCstNode } from "./cst.ts";
 import type { Finding } from "./findings.ts";
@@ -47,22 +47,37 @@ export function parseText(text: string): Parsed {
   parser.input = tokens;
   const isBare = !classified.hasDeclarations && tokens.length > 0;
   const node = isBare ? parser.bare() : parser.file();
+  const places = parser.errors.length > 0 ? new Map(tokens.map((t, i) => [t, i])) : new Map<IToken, number>();
   for (const error of parser.errors) {
-    const finding = unexpected(error, isBare ? "bare" : "file", tokens, text.length);
-    if (cutAt === undefined || finding.start < cutAt) findings.push(finding);
+    const at = places.get(error.token) ?? tokens.length;
+    findings.push(unexpected(error, isBare ? "bare" : "file", tokens, at, text.length));
   }
   return {
     ...(isBare ? { bare: node as BareCstNode } : { file: node as FileCstNode }),
-    tokens, docs: lexed.docs.map(aside), comments: lexed.comments.map(aside), findings,
+    tokens, docs: lexed.docs.map(aside), comments: lexed.comments.map(aside),
+    findings: cutAt === undefined ? findings : findings.filter((f) => isBefore(f, cutAt)),
   };
+}
+
+/** Behind the place where the tokens were cut off for depth, nothing has been read. */
+function isBefore(f: Finding, cutAt: number): boolean {
+  if (f.kind === "too-deep") return true;
+  return f.start < cutAt && (f.kind !== "unclosed-bracket" || f.noticed.start < cutAt);
 }
 
 const aside = (t: IToken): Aside => ({ start: t.startOffset, end: endOf(t), text: t.image });
 
-function unexpected(error: IRecognitionException, root: string, tokens: readonly IToken[], length: number): Finding {
+function unexpected(
+  error: IRecognitionException, root: string, tokens: readonly IToken[], at: number, length: number,
+): Finding {
   const rules = error.context.ruleStack.length > 0 ? error.context.ruleStack : [root];
-  const after = lastReal(error, tokens);
-  const found = firstReal(error.token, tokens);
+  // Tokens that the text does not have are not spoken of.
+  let before = at - 1;
+  while (before >= 0 && isInserted(tokens[before]!)) before--;
+  let behind = at;
+  while (behind < tokens.length && isInserted(tokens[behind]!)) behind++;
+  const after = tokens[before];
+  const found = tokens[behind];
   return {
     kind: "unexpected",
     rule: rules[rules.length - 1]!,
@@ -73,17 +88,4 @@ function unexpected(error: IRecognitionException, root: string, tokens: readonly
     end: found ? endOf(found) : length,
     ...(after ? { after: { start: after.startOffset, end: endOf(after) }, afterType: after.tokenType.name } : {}),
   };
-}
-
-/** The token itself, or the first behind it that the text really has. */
-function firstReal(token: IToken, tokens: readonly IToken[]): IToken | undefined {
-  if (token.tokenType === EOF) return undefined;
-  if (!isInserted(token)) return token;
-  return tokens.slice(tokens.indexOf(token)).find((t) => !isInserted(t));
-}
-
-/** The last token before the one in error that the text really has. */
-function lastReal(error: IRecognitionException, tokens: readonly IToken[]): IToken | undefined {
-  const at = error.token.tokenType === EOF ? tokens.length : tokens.indexOf(error.token);
-  return tokens.slice(0, Math.max(at, 0)).findLast((t) => !isInserted(t));
 }

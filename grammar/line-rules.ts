@@ -144,7 +144,7 @@ export class LineRules extends ExpressionRules {
     });
   });
 
-  /** `input` and `param` are written alike. */
+  /** `input` and `param` are written alike; a second name, which only an input has, is refused later. */
   readonly tensor: Rule = this.RULE("tensor", () => {
     this.OR([
       { ALT: () => this.CONSUME(T.Input, { LABEL: "word" }) },
@@ -154,6 +154,10 @@ export class LineRules extends ExpressionRules {
     this.OPTION(() => {
       this.CONSUME(T.As);
       this.CONSUME(T.Text);
+      this.OPTION2(() => {
+        this.CONSUME(T.Bar);
+        this.CONSUME1(T.Text, { LABEL: "step" });
+      });
     });
     this.CONSUME(T.Colon);
     this.SUBRULE(this.type);

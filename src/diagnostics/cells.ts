@@ -10,6 +10,7 @@ export interface ShownLine {
 const tab = 4;
 
 export function shown(line: string): ShownLine {
+  if (/^[ -~]*$/.test(line)) return { text: line, cells: Array.from({ length: line.length + 1 }, (_, i) => i) };
   const cells: number[] = [];
   let text = "";
   let cell = 0;

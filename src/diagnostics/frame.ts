@@ -54,6 +54,14 @@ class Lines {
   }
 }
 
+const known = new WeakMap<SourceFile, Lines>();
+
+function linesOf(file: SourceFile): Lines {
+  let lines = known.get(file);
+  if (lines === undefined) known.set(file, (lines = new Lines(file)));
+  return lines;
+}
+
 /** A mark on one line, in units of the line's text. */
 interface LineMark {
   readonly from: number;
@@ -73,7 +81,7 @@ interface Block {
 
 /** The lines of a frame, without its head. `digits` is the width of line numbers, `width` that of the whole. */
 export function frame(file: SourceFile, marks: readonly Mark[], digits: number, width: number, paint: Paint): string[] {
-  const lines = new Lines(file);
+  const lines = linesOf(file);
   const byLine = new Map<number, LineMark[]>();
   const add = (line: number, mark: LineMark): void => { byLine.set(line, [...(byLine.get(line) ?? []), mark]); };
   let block: Block | undefined;
@@ -104,7 +112,7 @@ function addBlockLines(wanted: Set<number>, { first, last }: Block): void {
 export function lastLine(marks: readonly Mark[]): number {
   return Math.max(0, ...marks.map((m) => {
     const { start, end } = visible(m.span);
-    return new Lines(m.span.file).of(Math.max(start, end - 1)) + 1;
+    return linesOf(m.span.file).of(Math.max(start, end - 1)) + 1;
   }));
 }
 

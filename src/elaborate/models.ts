@@ -264,7 +264,7 @@ function declareInput(e: Elaborator, s: ast.Input, frame: Frame, over: readonly 
     frame.set(name, INVALID);
     return;
   }
-  frame.set(name, tensor(e.builder.input(name, { dtype, axes }, outside, s.span)));
+  frame.set(name, tensor(e.builder.input(name, { dtype, axes }, outside, s.span, s.outsideStep?.value)));
   const byDefault = s.default && defaultOf(s.default, e, frame);
   if (byDefault !== undefined) defaults.set(outside, byDefault);
 }

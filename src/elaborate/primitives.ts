@@ -9,8 +9,8 @@ import { erf } from "../ops/special.ts";
 import { elementwise } from "./arithmetic.ts";
 import type { Elaborator } from "./elaborator.ts";
 import type { Frame } from "./frame.ts";
-import { each } from "./each.ts";
-import { scan } from "./scan.ts";
+import { eachOf } from "./each.ts";
+import { applyScan } from "./scan.ts";
 import { axisName } from "./signatures.ts";
 import { asNumber, describe, INVALID, number, tensor, type V, type Written } from "./values.ts";
 
@@ -238,6 +238,20 @@ const once: FunctionPrimitive = {
   },
 };
 
+/** `once["name"](x)`: what a graph of its own computes before the steps, and what the steps' graph calls it. */
+const onceNamed: BracketPrimitive = {
+  name: "once",
+  usage: 'once["name_outside"](x)',
+  apply(e, items, call) {
+    const [x] = call.operands;
+    const name = items[0]?.value;
+    if (items.length !== 1 || items[0]!.name || name?.kind !== "Text" || call.operands.length !== 1)
+      return e.fail("type/usage", { name: "once", usage: this.usage }, call.span);
+    const value = operandValue(e, x!, "once");
+    return value ? e.emit1("once", [value], { path: statePath(e, call.frame), outside: name.value }, call.span) : INVALID;
+  },
+};
+
 export function operandValue(e: Elaborator, o: Operand, op: string): Value | undefined {
   if (o.v.kind === "invalid") return undefined;
   const value = e.asTensor(o.v, o.span);
@@ -298,9 +312,11 @@ const stack: BracketPrimitive = {
   apply(e, items, call, itemFrame) {
     const axis = items[0]?.value;
     if (axis?.kind !== "Name") return e.fail("type/usage", { name: "stack", usage: this.usage }, call.span);
-    const values = call.operands.map((o) => operandValue(e, o, "stack"));
+    // A list stands for its items.
+    const operands = call.operands.flatMap((o) => (o.v.kind === "list" ? o.v.items.map((v) => ({ v, span: o.span })) : [o]));
+    const values = operands.map((o) => operandValue(e, o, "stack"));
     if (values.some((v) => !v)) return INVALID;
-    return e.emit1("stack", values as Value[], { axis: axisName(itemFrame, axis.name) }, call.span, call.operands.map((o) => o.span));
+    return e.emit1("stack", values as Value[], { axis: axisName(itemFrame, axis.name) }, call.span, operands.map((o) => o.span));
   },
 };
 
@@ -339,13 +355,22 @@ const previous: BracketPrimitive = {
   },
 };
 
+const scan: BracketPrimitive = { name: "scan", usage: "scan[seq](op, start = 0)(x)", settings: true, apply: applyScan };
+
+const each: BracketPrimitive = {
+  name: "each",
+  usage: "each[experts] < block >",
+  block: eachOf,
+  apply(e, _items, call) {
+    return e.fail("type/usage", { name: "each", usage: this.usage }, call.span);
+  },
+};
+
 /** A name first met in a bracket is a dimension of the block from there on. */
 export function bindNew(frame: Frame, name: string, value: Value, axisNamed: string): void {
   const axis: Axis | undefined = value.type.axes.find((a) => a.name === axisNamed);
   if (axis && frame.lookup(name)?.kind !== "dim") frame.set(name, { kind: "dim", axis });
 }
-
-
 
 export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
   [
@@ -355,6 +380,6 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
   ].map((p) => [p.name, p]),
 );
 
-export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, topK, stack, concat, previous, scan, each].map((p) => [p.name, p]));
+export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, onceNamed, topK, stack, concat, previous, scan, each].map((p) => [p.name, p]));
 
 export const CONSTANTS: ReadonlyMap<string, number> = new Map([["pi", Math.PI], ["inf", Infinity]]);

@@ -2,6 +2,7 @@
  * @file `scan[seq](op, start = 0)(xs...)`: a state that goes from place to place along an axis. The operator's first operand is the
  * state, the others are the xs of one place; the result has every state, along the axis.
  */
+import type * as ast from "../syntax/ast.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Value } from "../ir/graph.ts";
 import { axisNamed, sameType, showType, type Type } from "../ir/type.ts";
@@ -9,7 +10,8 @@ import { infer } from "../ops/registry.ts";
 import { apply } from "./apply.ts";
 import type { Elaborator } from "./elaborator.ts";
 import { evaluate } from "./expressions.ts";
-import type { BracketPrimitive, Operand, PrimitiveCall } from "./primitives.ts";
+import type { Frame } from "./frame.ts";
+import type { Operand, PrimitiveCall } from "./primitives.ts";
 import { statePath } from "./primitives.ts";
 import { axisName } from "./signatures.ts";
 import { describe, INVALID, tensor, type OpV, type V } from "./values.ts";
@@ -20,27 +22,23 @@ interface Body {
   readonly state: Type;
 }
 
-export const scan: BracketPrimitive = {
-  name: "scan",
-  usage: "scan[seq](op, start = 0)(x)",
-  settings: true,
-  apply(e, items, call, itemFrame) {
-    const [item] = items;
-    if (items.length !== 1 || item!.value.kind !== "Name" || call.operands.length === 0) return usage(e, call);
-    const given = settingsOf(e, call);
-    if (!given) return INVALID;
-    const axis = axisName(itemFrame, item!.value.name);
-    const along = call.operands.flatMap((o) => (o.v.kind === "tensor" ? (axisNamed(o.v.value.type, axis) ?? []) : []));
-    if (along.length === 0) return e.fail("axis/missing", { axis, type: showOperands(call.operands) }, item!.span, { hint: "one of the operands must have the axis" });
-    const other = along.find((a) => !a.size.equals(along[0]!.size));
-    if (other) return e.fail("axis/two-sizes", { axis, first: along[0]!.size.toString(), second: other.size.toString() }, call.span);
-    const body = settle(e, given, axis, call);
-    if (!body) return INVALID;
-    const start = e.cast(given.start, body.state.dtype, call.span);
-    const xs = call.operands.flatMap((o) => (o.v.kind === "tensor" ? [o.v.value] : []));
-    return scanNode(e, [start, ...xs], body.builder, axis, call);
-  },
-};
+/** The node for `scan[items](settings)(operands)`. */
+export function applyScan(e: Elaborator, items: readonly ast.Arg[], call: PrimitiveCall, itemFrame: Frame): V {
+  const [item] = items;
+  if (items.length !== 1 || item!.value.kind !== "Name" || call.operands.length === 0) return usage(e, call);
+  const given = settingsOf(e, call);
+  if (!given) return INVALID;
+  const axis = axisName(itemFrame, item!.value.name);
+  const along = call.operands.flatMap((o) => (o.v.kind === "tensor" ? (axisNamed(o.v.value.type, axis) ?? []) : []));
+  if (along.length === 0) return e.fail("axis/missing", { axis, type: showOperands(call.operands) }, item!.span, { hint: "one of the operands must have the axis" });
+  const other = along.find((a) => !a.size.equals(along[0]!.size));
+  if (other) return e.fail("axis/two-sizes", { axis, first: along[0]!.size.toString(), second: other.size.toString() }, call.span);
+  const body = settle(e, given, axis, call);
+  if (!body) return INVALID;
+  const start = e.cast(given.start, body.state.dtype, call.span);
+  const xs = call.operands.flatMap((o) => (o.v.kind === "tensor" ? [o.v.value] : []));
+  return scanNode(e, [start, ...xs], body.builder, axis, call);
+}
 
 interface Given {
   readonly op: OpV;
@@ -48,7 +46,7 @@ interface Given {
 }
 
 function usage(e: Elaborator, call: PrimitiveCall): V {
-  return e.fail("type/usage", { name: "scan", usage: scan.usage }, call.span);
+  return e.fail("type/usage", { name: "scan", usage: "scan[seq](op, start = 0)(x)" }, call.span);
 }
 
 /** The operator and the state to begin with: 0 where none is given. */

@@ -178,6 +178,8 @@ export function describe(v: V): string {
       return "a pipeline";
     case "instance":
       return `the instance ${v.path}`;
+    case "each":
+      return `each[${v.axis.name}]`;
     case "stored":
       return `the stored tensor ${v.tensor.name}`;
     case "invalid":

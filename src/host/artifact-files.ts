@@ -1,4 +1,7 @@
-/** @file Writes the files of an artifact into its temporary folder: bytes, links to the checkpoint's files, copies, planned tensors. */
+/**
+ * @file Writes the files of an artifact into its temporary folder: bytes, links to the checkpoint's files, copies,
+ * planned tensors.
+ */
 import { closeSync, constants, copyFileSync, ftruncateSync, linkSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
@@ -19,7 +22,10 @@ export type PlannedFile =
   | { readonly kind: "copy"; readonly name: string; readonly from: string }
   | { readonly kind: "data"; readonly name: string; readonly ranges: readonly PlannedRange[] };
 
-/** Errors of `link` that a copy gets around: another file system, one without links, a file of another user, too many links. */
+/**
+ * Errors of `link` that a copy gets around: another file system, one without links, a file of another user, too many
+ * links.
+ */
 const NO_LINK = new Set(["EXDEV", "EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 const COPIED_AT_ONCE = 8 << 20;
 /** How long signals wait at most, in milliseconds. */
@@ -53,7 +59,8 @@ export class FileWriter {
     const { name } = file;
     this.current = name;
     if (file.kind === "link" && this.link(file.from, name)) return { name, bytes: sizeOf(file), linked: true };
-    if (file.kind === "bytes") await this.fill(name, [{ offset: 0, length: sizeOf(file), pieces: () => [encoded(file.bytes)] }]);
+    if (file.kind === "bytes")
+      await this.fill(name, [{ offset: 0, length: sizeOf(file), pieces: () => [encoded(file.bytes)] }]);
     else if (file.kind === "data") await this.fill(name, file.ranges);
     else await this.copy(file.from, name);
     return { name, bytes: sizeOf(file) };
@@ -97,7 +104,8 @@ export class FileWriter {
     for (const { offset, length, pieces } of ranges) {
       let at = 0;
       for (const piece of pieces()) {
-        for (let sent = 0; sent < piece.length; ) sent += writeSync(this.fd, piece, sent, Math.min(piece.length - sent, COPIED_AT_ONCE), offset + at + sent);
+        for (let sent = 0; sent < piece.length;)
+          sent += writeSync(this.fd, piece, sent, Math.min(piece.length - sent, COPIED_AT_ONCE), offset + at + sent);
         at += piece.length;
         await this.advance(piece.length);
       }

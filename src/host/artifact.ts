@@ -1,6 +1,6 @@
 /**
- * @file Writes a compiled folder whole or not at all: into a temporary folder beside it, which takes its name when everything is
- * written and checked. What was there before is replaced only if tfm wrote it.
+ * @file Writes a compiled folder whole or not at all: into a temporary folder beside it, which takes its name when
+ * everything is written and checked. What was there before is replaced only if tfm wrote it.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, realpathSync, renameSync, rmdirSync, rmSync, statfsSync } from "node:fs";
@@ -13,7 +13,15 @@ import { readRecord, RECORD, RECORD_VERSION, type ArtifactFile, type ArtifactRec
 import { codeOf, reasonOf, statOf, systemReason } from "./system.ts";
 
 export type { PlannedFile } from "./artifact-files.ts";
-export type { ArtifactAxis, ArtifactFile, ArtifactPort, ArtifactRecord, ArtifactState, PortDefault, PortDtype } from "./record.ts";
+export type {
+  ArtifactAxis,
+  ArtifactFile,
+  ArtifactPort,
+  ArtifactRecord,
+  ArtifactState,
+  PortDefault,
+  PortDtype,
+} from "./record.ts";
 
 export interface ArtifactPlan {
   readonly files: readonly PlannedFile[];
@@ -26,7 +34,9 @@ export interface WriteOptions {
   /** Told of the bytes written so far, often. */
   readonly progress?: (done: number, total: number, file: string) => void;
   /** Looks at the written folder before it takes its name; an error among the diagnostics means that it does not. */
-  readonly check?: (folder: string) => Promise<{ readonly checked: string; readonly diagnostics: readonly Diagnostic[] }>;
+  readonly check?: (
+    folder: string,
+  ) => Promise<{ readonly checked: string; readonly diagnostics: readonly Diagnostic[] }>;
 }
 
 export interface Written {
@@ -37,20 +47,31 @@ export interface Written {
 }
 
 const NOTE =
-  "The files marked linked are hard links to the checkpoint's own files: they take no room of their own, and whoever changes one in place (rather than replacing it) changes both.";
+  "The files marked linked are hard links to the checkpoint's own files: they take no room of their own, and " +
+  "whoever changes one in place (rather than replacing it) changes both.";
 
-/** Why a folder cannot be the output; empty where it can. Asked before the work begins, and again by `writeArtifact`. */
+/**
+ * Why a folder cannot be the output; empty where it can. Asked before the work begins, and again by `writeArtifact`.
+ */
 export function outputProblems(out: string, checkpoint?: string): readonly Diagnostic[] {
   try {
     const overlap = overlapProblems(out, checkpoint);
     return overlap.length > 0 ? overlap : [...parentProblems(out), ...existingProblems(out)];
   } catch (e) {
-    return [diagnose("artifact/cannot-write", { out, file: "", reason: systemReason(e) }, undefined, { hint: "choose another folder after -o" })];
+    return [
+      diagnose("artifact/cannot-write", { out, file: "", reason: systemReason(e) }, undefined, {
+        hint: "choose another folder after -o",
+      }),
+    ];
   }
 }
 
 /** Writes an artifact. A mistake of the user's world is a diagnostic; whatever happens, nothing half-written stays. */
-export async function writeArtifact(out: string, plan: ArtifactPlan, options: WriteOptions = {}): Promise<Result<Written>> {
+export async function writeArtifact(
+  out: string,
+  plan: ArtifactPlan,
+  options: WriteOptions = {},
+): Promise<Result<Written>> {
   const problems = outputProblems(out, plan.checkpoint);
   if (problems.length > 0) return { diagnostics: problems };
   const attempt = new Attempt(out);
@@ -67,12 +88,19 @@ export async function writeArtifact(out: string, plan: ArtifactPlan, options: Wr
 
 /** The files of a checkpoint folder that clients need beside the model: its configs and its tokenizer. */
 export function companions(folder: string): readonly PlannedFile[] {
-  const found = readdirSync(folder).sort().filter((name) => COMPANION.test(name) && statOf(join(folder, name))?.isFile());
+  const found = readdirSync(folder)
+    .sort()
+    .filter((name) => COMPANIONS.some((c) => c.test(name)) && statOf(join(folder, name))?.isFile());
   return found.map((name) => ({ kind: "copy", name, from: realpathSync(join(folder, name)) }));
 }
 
-const COMPANION =
-  /^(config|generation_config|preprocessor_config|processor_config|special_tokens_map|added_tokens|chat_template|vocab|tokenizer[\w.-]*)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|^(tokenizer|spiece|sentencepiece[\w.-]*)\.model$|^(source|target)\.spm$/;
+const COMPANIONS: readonly RegExp[] = [
+  /^((generation_|preprocessor_|processor_)?config|chat_template)\.json$/,
+  /^(special_tokens_map|added_tokens|vocab|tokenizer[\w.-]*)\.json$/,
+  /^(vocab|merges)\.txt$/,
+  /^chat_template\.jinja$/,
+  /^((tokenizer|spiece|sentencepiece[\w.-]*)\.model|(source|target)\.spm)$/,
+];
 
 /** `sha256:` and the digest of texts or bytes, one after the other. */
 export function hashOf(parts: readonly (string | Uint8Array)[]): string {
@@ -108,7 +136,9 @@ class Attempt {
     const record: ArtifactRecord = { version: RECORD_VERSION, ...plan.record, files, checked, ...note };
     await writer.write({ kind: "bytes", name: RECORD, bytes: `${JSON.stringify(record, undefined, 2)}\n` });
     const late = this.putInPlace(folder);
-    return late.length > 0 ? { diagnostics: late } : { value: { folder: this.out, files, written: writer.done }, diagnostics };
+    return late.length > 0
+      ? { diagnostics: late }
+      : { value: { folder: this.out, files, written: writer.done }, diagnostics };
   }
 
   /** Removes what is there of an unfinished folder, and the folders around it that were made for it. */
@@ -129,19 +159,25 @@ class Attempt {
     if (e instanceof ReadFailure) return e.diagnostic;
     const code = codeOf(e);
     if (code === undefined) throw e;
-    if (code === "ENOSPC" || code === "EDQUOT") return this.full(this.writer?.total ?? 0, freeBytes(dirname(this.target)));
+    if (code === "ENOSPC" || code === "EDQUOT")
+      return this.full(this.writer?.total ?? 0, freeBytes(dirname(this.target)));
     const file = this.writer?.current ?? "";
-    return diagnose("artifact/cannot-write", { out: this.out, file, reason: reasonOf(e) }, undefined, { hint: "check the permissions of the folder, or choose another after -o" });
+    return diagnose("artifact/cannot-write", { out: this.out, file, reason: reasonOf(e) }, undefined, {
+      hint: "check the permissions of the folder, or choose another after -o",
+    });
   }
 
   private full(needed: number, free: number): Diagnostic {
-    return diagnose("artifact/disk-full", { out: this.out, needed, free }, undefined, { hint: "free some room, or choose a folder on another disk" });
+    return diagnose("artifact/disk-full", { out: this.out, needed, free }, undefined, {
+      hint: "free some room, or choose a folder on another disk",
+    });
   }
 
   private makeTemporary(): string {
     const parent = dirname(this.target);
     const firstMade = mkdirSync(parent, { recursive: true });
-    if (firstMade !== undefined) for (let p = parent; p.length >= firstMade.length; p = dirname(p)) this.madeParents.push(p);
+    if (firstMade !== undefined)
+      for (let p = parent; p.length >= firstMade.length; p = dirname(p)) this.madeParents.push(p);
     for (let n = 0; ; n++) {
       const path = join(parent, `.${basename(this.target)}.tmp-${process.pid}${n === 0 ? "" : `-${n}`}`);
       try {
@@ -182,19 +218,32 @@ function parentProblems(out: string): Diagnostic[] {
     const stat = statOf(path);
     if (!stat && dirname(path) !== path) continue;
     if (stat?.isDirectory()) return [];
-    return [diagnose("artifact/cannot-write", { out, file: "", reason: `${path} is a file` }, undefined, { hint: "choose another folder after -o" })];
+    return [
+      diagnose("artifact/cannot-write", { out, file: "", reason: `${path} is a file` }, undefined, {
+        hint: "choose another folder after -o",
+      }),
+    ];
   }
 }
 
 function existingProblems(out: string): Diagnostic[] {
   const stat = statOf(out);
   if (!stat) return [];
-  if (!stat.isDirectory()) return [diagnose("artifact/is-file", { out }, undefined, { hint: "give the name of a folder after -o" })];
+  if (!stat.isDirectory())
+    return [diagnose("artifact/is-file", { out }, undefined, { hint: "give the name of a folder after -o" })];
   const inside = readdirSync(out);
   if (inside.length === 0) return [];
   const record = inside.includes(RECORD) ? readRecord(out).value : undefined;
   const elsewhere = { hint: "choose another folder after -o, or empty this one" };
-  if (!record) return [diagnose("artifact/occupied", { out, example: inside.includes(RECORD) ? "a tfm.json that tfm did not write" : inside.sort()[0]! }, undefined, elsewhere)];
+  if (!record)
+    return [
+      diagnose(
+        "artifact/occupied",
+        { out, example: inside.includes(RECORD) ? "a tfm.json that tfm did not write" : inside.sort()[0]! },
+        undefined,
+        elsewhere,
+      ),
+    ];
   const own = new Set([RECORD, ...record.files.map((f) => f.name)]);
   const files = inside.filter((f) => !own.has(f)).sort();
   return files.length === 0 ? [] : [diagnose("artifact/foreign-files", { out, files }, undefined, elsewhere)];
@@ -206,7 +255,11 @@ function overlapProblems(out: string, checkpoint: string | undefined): Diagnosti
   const to = realOf(resolve(out));
   const how = to === from ? "is" : isInside(to, from) ? "lies in" : isInside(from, to) ? "contains" : undefined;
   if (how === undefined) return [];
-  return [diagnose("artifact/checkpoint-folder", { out, checkpoint, how }, undefined, { hint: "choose a folder beside the checkpoint after -o" })];
+  return [
+    diagnose("artifact/checkpoint-folder", { out, checkpoint, how }, undefined, {
+      hint: "choose a folder beside the checkpoint after -o",
+    }),
+  ];
 }
 
 /** The path without links, also of what does not exist yet. */

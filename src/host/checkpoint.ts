@@ -1,6 +1,7 @@
 /**
- * @file Opens a checkpoint: a folder, a `.safetensors` file, or an index of several. Headers are read and checked at once, numbers
- * when they are asked for, by `pread`; no file is read whole. Symbolic links (the caches of download tools) are followed.
+ * @file Opens a checkpoint: a folder, a `.safetensors` file, or an index of several. Headers are read and checked at
+ * once, numbers when they are asked for, by `pread`; no file is read whole. Symbolic links (the caches of download
+ * tools) are followed.
  */
 import { closeSync, fstatSync, openSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -47,7 +48,10 @@ type Problem = { readonly problem: Diagnostic };
 
 function locate(path: string, name: string): Located | Problem {
   const stat = statOf(path);
-  if (!stat) return { problem: diagnose("weight/no-such-path", { path: name }, undefined, { hint: "correct the path after -w" }) };
+  if (!stat)
+    return {
+      problem: diagnose("weight/no-such-path", { path: name }, undefined, { hint: "correct the path after -w" }),
+    };
   if (stat.isDirectory()) return locateIn(path, name);
   if (path.endsWith(".json")) return readIndex(dirname(path), basename(path));
   return { folder: dirname(path), files: [basename(path)] };
@@ -61,18 +65,28 @@ function locateIn(folder: string, name: string): Located | Problem {
   if (index !== undefined) return readIndex(folder, index);
   const files = inside.filter((f) => f.endsWith(".safetensors"));
   if (files.length === 1) return { folder, files };
-  if (files.length > 1) return { problem: diagnose("weight/which-file", { folder: name, files }, undefined, { hint: `download the index, or name one file: -w ${join(name, files[0]!)}` }) };
+  if (files.length > 1)
+    return {
+      problem: diagnose("weight/which-file", { folder: name, files }, undefined, {
+        hint: `download the index, or name one file: -w ${join(name, files[0]!)}`,
+      }),
+    };
   const pickle = inside.find((f) => /\.(bin|pt|pth|ckpt)$/.test(f));
   if (pickle !== undefined) {
-    const hint = `download the safetensors files, or convert: python -c "from transformers import AutoModel; AutoModel.from_pretrained('${name}').save_pretrained('${name}-safetensors')"`;
+    const command = `AutoModel.from_pretrained('${name}').save_pretrained('${name}-safetensors')`;
+    const hint = `download the safetensors files, or convert: python -c "from transformers import AutoModel; ${command}"`;
     return { problem: diagnose("weight/pickle", { folder: name, file: pickle }, undefined, { hint }) };
   }
-  const hint = inside.includes("config.json") ? "download the weights too: model.safetensors, or all files of an index" : "give the folder into which the checkpoint was downloaded";
+  const hint = inside.includes("config.json")
+    ? "download the weights too: model.safetensors, or all files of an index"
+    : "give the folder into which the checkpoint was downloaded";
   return { problem: diagnose("weight/no-file", { folder: name }, undefined, { hint }) };
 }
 
 function readIndex(folder: string, name: string): Located | Problem {
-  const wrong = (reason: string): Problem => ({ problem: diagnose("weight/index", { file: name, reason }, undefined, { hint: "download the index again" }) });
+  const wrong = (reason: string): Problem => ({
+    problem: diagnose("weight/index", { file: name, reason }, undefined, { hint: "download the index again" }),
+  });
   const read = readSmall(join(folder, name), HEADER_LIMIT);
   if ("reason" in read) return { problem: unreadable(name, read.reason) };
   const text = decodeUtf8(read.bytes);
@@ -80,15 +94,28 @@ function readIndex(folder: string, name: string): Located | Problem {
   const parsed = parseJson(text, { uniqueKeys: true, maxDepth: 16 });
   if ("problem" in parsed) {
     const { reason, line, column, duplicate } = parsed.problem;
-    return wrong(`${duplicate ? `${legible(duplicate.at(-1)!)} stands twice` : reason} (line ${line}, column ${column})`);
+    return wrong(
+      `${duplicate ? `${legible(duplicate.at(-1)!)} stands twice` : reason} (line ${line}, column ${column})`,
+    );
   }
-  const map = typeof parsed.value === "object" && parsed.value !== null && "weight_map" in parsed.value ? parsed.value.weight_map : undefined;
+  const map =
+    typeof parsed.value === "object" && parsed.value !== null && "weight_map" in parsed.value
+      ? parsed.value.weight_map
+      : undefined;
   if (map === undefined) return wrong("it has no weight_map");
   if (typeof map !== "object" || map === null || Array.isArray(map)) return wrong(`its weight_map is ${kindOf(map)}`);
   const files = new Map<string, string>();
   for (const [tensor, file] of Object.entries(map)) {
     if (typeof file !== "string") return wrong(`the file of ${legible(tensor)} is ${kindOf(file)}`);
-    if (!/^[^/\\\p{C}]+\.safetensors$/u.test(file)) return { problem: diagnose("weight/index-path", { index: name, tensor: legible(tensor), file: legible(file) }, undefined, { hint: "name a .safetensors file of the same folder" }) };
+    if (!/^[^/\\\p{C}]+\.safetensors$/u.test(file))
+      return {
+        problem: diagnose(
+          "weight/index-path",
+          { index: name, tensor: legible(tensor), file: legible(file) },
+          undefined,
+          { hint: "name a .safetensors file of the same folder" },
+        ),
+      };
     files.set(tensor, file);
   }
   if (files.size === 0) return wrong("its weight_map is empty");
@@ -122,21 +149,38 @@ function missingFiles(index: Index, missing: readonly string[]): Diagnostic[] {
   return shown.map((file, i) =>
     diagnose("weight/index-missing-file", { index: index.name, file, tensors: count.get(file)! }, undefined, {
       hint: `download ${file} too`,
-      related: i === SHOWN - 1 && missing.length > SHOWN ? [{ message: `${missing.length - SHOWN} more files of the index are missing` }] : [],
+      related:
+        i === SHOWN - 1 && missing.length > SHOWN
+          ? [{ message: `${missing.length - SHOWN} more files of the index are missing` }]
+          : [],
     }),
   );
 }
 
 /** All tensors by name, sorted; where two files have one name, the index says which is meant. */
-function gather(open: readonly OpenFile[], index: Index | undefined, diagnostics: Diagnostic[]): ReadonlyMap<string, StoredTensor> {
+function gather(
+  open: readonly OpenFile[],
+  index: Index | undefined,
+  diagnostics: Diagnostic[],
+): ReadonlyMap<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const { tensors: own } of open)
     for (const t of own) if (!tensors.has(t.name) || index?.files.get(t.name) === t.file) tensors.set(t.name, t);
   const opened = new Set(open.map((f) => f.name));
-  const lost = [...(index?.files ?? [])].filter(([tensor, file]) => opened.has(file) && tensors.get(tensor)?.file !== file);
+  const lost = [...(index?.files ?? [])].filter(
+    ([tensor, file]) => opened.has(file) && tensors.get(tensor)?.file !== file,
+  );
   for (const [tensor, file] of lost.slice(0, SHOWN)) {
-    const related = tensor === lost[SHOWN - 1]?.[0] && lost.length > SHOWN ? [{ message: `${lost.length - SHOWN} more tensors of the index are not in their files` }] : [];
-    diagnostics.push(diagnose("weight/index-missing-tensor", { index: index!.name, tensor: legible(tensor), file }, undefined, { related, hint: "download the index and the files again, all from one revision" }));
+    const related =
+      tensor === lost[SHOWN - 1]?.[0] && lost.length > SHOWN
+        ? [{ message: `${lost.length - SHOWN} more tensors of the index are not in their files` }]
+        : [];
+    diagnostics.push(
+      diagnose("weight/index-missing-tensor", { index: index!.name, tensor: legible(tensor), file }, undefined, {
+        related,
+        hint: "download the index and the files again, all from one revision",
+      }),
+    );
   }
   return new Map([...tensors].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -156,11 +200,15 @@ function openFile(folder: string, name: string): Result<OpenFile> {
     const path = realpathSync(join(folder, name));
     const kind = statOf(path);
     // Opening a pipe would wait for someone to write to it.
-    if (!kind?.isFile()) return { diagnostics: [unreadable(name, kind?.isDirectory() ? "it is a folder" : "it is no ordinary file")] };
+    if (!kind?.isFile())
+      return { diagnostics: [unreadable(name, kind?.isDirectory() ? "it is a folder" : "it is no ordinary file")] };
     fd = openSync(path, "r");
     const stat = fstatSync(fd);
     const length = headerLength(readRange(fd, 0, Math.min(PREFIX_BYTES, stat.size)), name, stat.size);
-    const header = length.value === undefined ? { diagnostics: length.diagnostics } : parseHeader(readRange(fd, PREFIX_BYTES, length.value), name, stat.size);
+    const header =
+      length.value === undefined
+        ? { diagnostics: length.diagnostics }
+        : parseHeader(readRange(fd, PREFIX_BYTES, length.value), name, stat.size);
     if (!header.value) return { diagnostics: header.diagnostics };
     const value = { name, path, fd, stat, tensors: header.value.tensors };
     fd = undefined;
@@ -181,7 +229,11 @@ class FileCheckpoint implements Checkpoint {
   private readonly byName: ReadonlyMap<string, OpenFile>;
   private closed = false;
 
-  constructor(readonly name: string, readonly tensors: ReadonlyMap<string, StoredTensor>, private readonly open: readonly OpenFile[]) {
+  constructor(
+    readonly name: string,
+    readonly tensors: ReadonlyMap<string, StoredTensor>,
+    private readonly open: readonly OpenFile[],
+  ) {
     this.files = open.map((f) => ({ name: f.name, path: f.path, bytes: f.stat.size }));
     this.byName = new Map(open.map((f) => [f.name, f]));
   }
@@ -189,7 +241,8 @@ class FileCheckpoint implements Checkpoint {
   read(tensor: StoredTensor, start = 0, length = tensor.bytes - start): Uint8Array {
     const file = this.byName.get(tensor.file);
     if (this.closed || !file) throw new Error(`${tensor.file} is not open`);
-    if (start < 0 || length < 0 || start + length > tensor.bytes) throw new Error(`${tensor.name} has ${tensor.bytes} bytes, not ${start + length}`);
+    if (start < 0 || length < 0 || start + length > tensor.bytes)
+      throw new Error(`${tensor.name} has ${tensor.bytes} bytes, not ${start + length}`);
     let bytes: Uint8Array;
     try {
       const now = fstatSync(file.fd);
@@ -211,5 +264,9 @@ class FileCheckpoint implements Checkpoint {
 }
 
 function changed(tensor: StoredTensor): ReadFailure {
-  return new ReadFailure(diagnose("weight/changed", { file: tensor.file, tensor: tensor.name }, undefined, { hint: "compile again when nothing writes to the checkpoint" }));
+  return new ReadFailure(
+    diagnose("weight/changed", { file: tensor.file, tensor: tensor.name }, undefined, {
+      hint: "compile again when nothing writes to the checkpoint",
+    }),
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * @file What must not be left behind when a program is stopped in the middle (Ctrl-C, SIGTERM) or fails. Signals are caught only
- * while there is something to clean up; else they end the program as they always do.
+ * @file What must not be left behind when a program is stopped in the middle (Ctrl-C, SIGTERM) or fails. Signals are
+ * caught only while there is something to clean up; else they end the program as they always do.
  */
 
 interface Pending {

@@ -8,7 +8,11 @@ export const evaluateComputed: EvaluateComputed = (graph, inputs) => {
   const { value, problems } = verify(graph);
   if (!value) throw new Error(`the graph of a computed weight is not well formed: ${problems.slice(0, 3).join("; ")}`);
   const fed = new Map(graph.inputs.map((input, i) => [input.name, inputs[i]!]));
-  const { outputs } = evaluateGraph(value, { inputs: fed, param: (path) => noParameter(path) }, { arithmetic: float64 });
+  const { outputs } = evaluateGraph(
+    value,
+    { inputs: fed, param: (path) => noParameter(path) },
+    { arithmetic: float64 },
+  );
   return [...outputs.values()][0]!;
 };
 

@@ -15,7 +15,13 @@ export function readConfig(folder: string, name = join(folder, "config.json")): 
   const path = join(folder, "config.json");
   if (!statOf(path)) {
     const inside = foldersWithConfig(folder);
-    return { diagnostics: [diagnose("cli/no-config", { folder }, undefined, { hint: inside.length > 0 ? `there is one in ${inside.join(", ")}` : undefined })] };
+    return {
+      diagnostics: [
+        diagnose("cli/no-config", { folder }, undefined, {
+          hint: inside.length > 0 ? `there is one in ${inside.join(", ")}` : undefined,
+        }),
+      ],
+    };
   }
   return readJsonObject(path, name);
 }
@@ -23,12 +29,22 @@ export function readConfig(folder: string, name = join(folder, "config.json")): 
 /** A file that holds one JSON object. `cli/unreadable` or `cli/bad-config` says why it does not. */
 export function readJsonObject(path: string, name = path): Result<{ readonly [key: string]: Json }> {
   const read = readSmall(path, LIMIT);
-  if ("reason" in read) return { diagnostics: [diagnose("cli/unreadable", { path: name, reason: read.reason }, undefined, { hint: "check the file" })] };
-  const bad = (reason: string) => ({ diagnostics: [diagnose("cli/bad-config", { path: name, reason }, undefined, { hint: "correct it, or download the file again" })] });
+  if ("reason" in read)
+    return {
+      diagnostics: [
+        diagnose("cli/unreadable", { path: name, reason: read.reason }, undefined, { hint: "check the file" }),
+      ],
+    };
+  const bad = (reason: string) => ({
+    diagnostics: [
+      diagnose("cli/bad-config", { path: name, reason }, undefined, { hint: "correct it, or download the file again" }),
+    ],
+  });
   const text = decodeUtf8(read.bytes);
   if (text === undefined) return bad("its bytes are no UTF-8 text");
   const parsed = parseJson(text);
-  if ("problem" in parsed) return bad(`${parsed.problem.reason} (line ${parsed.problem.line}, column ${parsed.problem.column})`);
+  if ("problem" in parsed)
+    return bad(`${parsed.problem.reason} (line ${parsed.problem.line}, column ${parsed.problem.column})`);
   const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) return bad(`it holds ${kindOf(value)}`);
   return { value: value as { readonly [key: string]: Json }, diagnostics: [] };

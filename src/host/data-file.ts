@@ -1,4 +1,7 @@
-/** @file Plans the artifact's own data file: each planned tensor's numbers, drawn, converted or computed when they are written. */
+/**
+ * @file Plans the artifact's own data file: each planned tensor's numbers, drawn, converted or computed when they are
+ * written.
+ */
 import type { PlannedTensor, Weights } from "../backends/backend.ts";
 import { materialize, type EvaluateComputed } from "../weights/materialize.ts";
 import type { Checkpoint } from "../weights/source.ts";

@@ -1,4 +1,7 @@
-/** @file From the inputs that a user gives to all that a model takes: sizes are worked out, the absent ones are filled as a client would. */
+/**
+ * @file From the inputs that a user gives to all that a model takes: sizes are worked out, the absent ones are filled
+ * as a client would.
+ */
 import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
 import { nearest } from "../diagnostics/suggest.ts";
 import { fillNormal, keyOf, philox } from "../weights/random.ts";
@@ -13,7 +16,11 @@ const DRAWN_PLACES = 8;
 const DRAWN_BELOW = 2;
 
 /** All inputs of a run. `folder` is for messages. */
-export function fillInputs(record: ArtifactRecord, given: ReadonlyMap<string, InputValue>, folder: string): Result<ReadonlyMap<string, TensorValue>> {
+export function fillInputs(
+  record: ArtifactRecord,
+  given: ReadonlyMap<string, InputValue>,
+  folder: string,
+): Result<ReadonlyMap<string, TensorValue>> {
   const filler = new Filler(record, given, folder);
   const value = filler.run();
   return filler.problems.length > 0 ? { diagnostics: filler.problems } : { value, diagnostics: [] };
@@ -32,7 +39,11 @@ class Filler {
   /** Sizes that only what is handed on has: 0 in the first step. */
   private readonly pastSymbols: ReadonlySet<string>;
 
-  constructor(record: ArtifactRecord, private readonly given: ReadonlyMap<string, InputValue>, private readonly folder: string) {
+  constructor(
+    record: ArtifactRecord,
+    private readonly given: ReadonlyMap<string, InputValue>,
+    private readonly folder: string,
+  ) {
     this.pasts = record.states.map(pastPort);
     const names = new Set(this.pasts.map((p) => p.name));
     this.ports = record.inputs.filter((p) => !names.has(p.name));
@@ -58,12 +69,19 @@ class Filler {
     for (const name of this.given.keys()) {
       if (names.includes(name)) continue;
       const close = nearest(name, names);
-      const hint = close === undefined ? `its inputs are ${names.filter((n) => !this.pasts.some((p) => p.name === n)).join(", ")}` : `did you mean ${close}?`;
+      const hint =
+        close === undefined
+          ? `its inputs are ${names.filter((n) => !this.pasts.some((p) => p.name === n)).join(", ")}`
+          : `did you mean ${close}?`;
       this.problems.push(diagnose("cli/unknown-input", { name, folder: this.folder }, undefined, { hint }));
     }
     for (const port of this.ports) {
       if (this.given.has(port.name) || port.default !== undefined) continue;
-      this.problems.push(diagnose("cli/missing-input", { name: port.name, type: showPort(port) }, undefined, { hint: `give it: --input '${port.name}=${example(port)}'` }));
+      this.problems.push(
+        diagnose("cli/missing-input", { name: port.name, type: showPort(port) }, undefined, {
+          hint: `give it: --input '${port.name}=${example(port)}'`,
+        }),
+      );
     }
   }
 
@@ -85,14 +103,19 @@ class Filler {
         }
     };
     pass(true);
-    if (!this.pasts.some((p) => this.given.has(p.name))) for (const s of this.pastSymbols) this.sizes.assume(s, 0, "the first step, whose past is empty");
+    if (!this.pasts.some((p) => this.given.has(p.name)))
+      for (const s of this.pastSymbols) this.sizes.assume(s, 0, "the first step, whose past is empty");
     pass(false);
     // Drawn inputs may choose what is left.
     for (const port of all) {
       const value = this.given.get(port.name);
-      if (value && "random" in value) for (const [i, axis] of port.axes.entries()) for (const s of symbolsOf(axis)) this.sizes.assume(s, i === 0 ? 1 : DRAWN_PLACES, port.name);
+      if (value && "random" in value)
+        for (const [i, axis] of port.axes.entries())
+          for (const s of symbolsOf(axis)) this.sizes.assume(s, i === 0 ? 1 : DRAWN_PLACES, port.name);
     }
-    for (const port of all) for (const axis of port.axes) for (const s of symbolsOf(axis)) this.sizes.assume(s, this.pastSymbols.has(s) ? 0 : 1);
+    for (const port of all)
+      for (const axis of port.axes)
+        for (const s of symbolsOf(axis)) this.sizes.assume(s, this.pastSymbols.has(s) ? 0 : 1);
   }
 
   private valueOf(port: ArtifactPort): TensorValue | undefined {
@@ -108,10 +131,15 @@ class Filler {
     if (dims.some((d) => d < 0)) return { reason: `its shape would be [${dims.join(", ")}]` };
     if (seed !== undefined) return drawn(port, dims, seed);
     switch (port.default) {
-      case "positions": return positions(port, dims, this.pastLength());
-      case "ones": return filled(port.dtype, dims, 1);
-      case "zeros": case undefined: return filled(port.dtype, dims, 0);
-      default: return filled(port.dtype, dims, port.default);
+      case "positions":
+        return positions(port, dims, this.pastLength());
+      case "ones":
+        return filled(port.dtype, dims, 1);
+      case "zeros":
+      case undefined:
+        return filled(port.dtype, dims, 0);
+      default:
+        return filled(port.dtype, dims, port.default);
     }
   }
 
@@ -121,14 +149,26 @@ class Filler {
   }
 
   private wrong(port: ArtifactPort, reason: string): undefined {
-    this.problems.push(diagnose("cli/input-value", { name: port.name, reason }, undefined, { hint: `${port.name} is ${showPort(port)}` }));
+    this.problems.push(
+      diagnose("cli/input-value", { name: port.name, reason }, undefined, {
+        hint: `${port.name} is ${showPort(port)}`,
+      }),
+    );
     return undefined;
   }
 }
 
-function positions(port: ArtifactPort, dims: readonly number[], start: number): TensorValue | { readonly reason: string } {
+function positions(
+  port: ArtifactPort,
+  dims: readonly number[],
+  start: number,
+): TensorValue | { readonly reason: string } {
   const last = dims.at(-1) ?? 1;
-  return fromNumbers(port.dtype, Float64Array.from({ length: countOf(dims) }, (_, i) => start + (i % last)), dims);
+  return fromNumbers(
+    port.dtype,
+    Float64Array.from({ length: countOf(dims) }, (_, i) => start + (i % last)),
+    dims,
+  );
 }
 
 /** Floats from a normal distribution, whole numbers evenly from those that a table has. */
@@ -143,13 +183,18 @@ function drawn(port: ArtifactPort, dims: readonly number[], seed: number): Tenso
   const [k0, k1] = keyOf(port.name);
   const words = new Uint32Array(Math.ceil(count / 4) * 4);
   for (let i = 0; i < count; i += 4) philox(i / 4, 0, seed | 0, Math.floor(seed / 2 ** 32) | 0, k0, k1, words, i);
-  return fromNumbers(port.dtype, Float64Array.from(words.subarray(0, count), (w) => Math.floor((w / 2 ** 32) * below)), dims);
+  return fromNumbers(
+    port.dtype,
+    Float64Array.from(words.subarray(0, count), (w) => Math.floor((w / 2 ** 32) * below)),
+    dims,
+  );
 }
 
 /** Says which number a table of the model would lack: the runtime's own message does not name it. */
 function outsideOf({ data, dims }: TensorValue, { below }: ArtifactPort): string | undefined {
   if (below === undefined) return undefined;
-  for (let i = 0; i < data.length; i++) if (data[i]! < 0 || data[i]! >= below) return `${data[i]} at ${place(i, dims)} is outside of 0 to ${below - 1}`;
+  for (let i = 0; i < data.length; i++)
+    if (data[i]! < 0 || data[i]! >= below) return `${data[i]} at ${place(i, dims)} is outside of 0 to ${below - 1}`;
   return undefined;
 }
 

@@ -1,4 +1,7 @@
-/** @file NumPy's files of one array, versions 1 to 3 of the format (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
+/**
+ * @file NumPy's files of one array, versions 1 to 3 of the format
+ * (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+ */
 import { aligned, toFloat32 } from "../weights/dtypes.ts";
 import { permute, type Elements } from "../weights/permute.ts";
 
@@ -22,7 +25,8 @@ const KINDS: Readonly<Record<string, { readonly width: number; readonly of: (byt
 
 /** The array of a file; `reason` follows the file's name in a message. */
 export function readNpy(bytes: Uint8Array): NpyArray | { readonly reason: string } {
-  if (bytes.length < 10 || String.fromCharCode(...bytes.subarray(0, 6)) !== "\x93NUMPY") return { reason: "is no .npy file: it does not begin as one" };
+  if (bytes.length < 10 || String.fromCharCode(...bytes.subarray(0, 6)) !== "\x93NUMPY")
+    return { reason: "is no .npy file: it does not begin as one" };
   const version = bytes[6]!;
   if (version < 1 || version > 3) return { reason: `is a .npy file of version ${version}; 1 to 3 are read` };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -35,13 +39,20 @@ export function readNpy(bytes: Uint8Array): NpyArray | { readonly reason: string
   const descr = /'descr':\s*'([^']*)'/.exec(header)?.[1];
   const fortran = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
-  if (descr === undefined || fortran === undefined || shape === undefined) return { reason: "has a header that is not that of one plain array" };
+  if (descr === undefined || fortran === undefined || shape === undefined)
+    return { reason: "has a header that is not that of one plain array" };
   const kind = Object.hasOwn(KINDS, descr) ? KINDS[descr]! : undefined;
-  if (!kind) return { reason: `holds numbers of the type '${descr.slice(0, 20)}'; ${Object.keys(KINDS).join(", ")} are read` };
-  const dims = shape.split(",").map((d) => d.trim()).filter((d) => d !== "").map(Number);
+  if (!kind)
+    return { reason: `holds numbers of the type '${descr.slice(0, 20)}'; ${Object.keys(KINDS).join(", ")} are read` };
+  const dims = shape
+    .split(",")
+    .map((d) => d.trim())
+    .filter((d) => d !== "")
+    .map(Number);
   const needed = dims.reduce((n, d) => n * d, kind.width);
   const has = bytes.length - end;
-  if (needed !== has) return { reason: `holds ${has} bytes of numbers; the shape (${dims.join(", ")}) of '${descr}' takes ${needed}` };
+  if (needed !== has)
+    return { reason: `holds ${has} bytes of numbers; the shape (${dims.join(", ")}) of '${descr}' takes ${needed}` };
   const data = kind.of(aligned(bytes.subarray(end), kind.width));
   return { data: fortran === "True" ? rowMajor(data, dims) : data, dims };
 }

@@ -12,11 +12,17 @@ export const RECORD_VERSION = 1;
 export const PORT_DTYPES = ["float32", "float16", "int64", "int32", "bool"] as const;
 export type PortDtype = (typeof PORT_DTYPES)[number];
 
-/** What an absent input is: a number everywhere (`ones` and `zeros` are 1 and 0), or the places 0, 1, 2, ..., counted on from the past. */
+/**
+ * What an absent input is: a number everywhere (`ones` and `zeros` are 1 and 0), or the places 0, 1, 2, ..., counted
+ * on from the past.
+ */
 export type PortDefault = "ones" | "zeros" | "positions" | number;
 
 export interface ArtifactAxis {
-  /** Its name at the boundary: of a size that varies the size's own, `batch_size`, `past_sequence_length + sequence_length`. */
+  /**
+   * Its name at the boundary: of a size that varies the size's own, `batch_size`, `past_sequence_length +
+   * sequence_length`.
+   */
   readonly name: string;
   /** Where it is fixed. */
   readonly size?: number;
@@ -73,16 +79,26 @@ export interface ArtifactRecord {
 /** Reads and checks the record of an artifact. */
 export function readRecord(folder: string, name = folder): Result<ArtifactRecord> {
   const path = join(folder, RECORD);
-  const missing = (reason: string, hint: string): Result<ArtifactRecord> => ({ diagnostics: [diagnose("cli/no-artifact", { folder: name, reason }, undefined, { hint })] });
+  const missing = (reason: string, hint: string): Result<ArtifactRecord> => ({
+    diagnostics: [diagnose("cli/no-artifact", { folder: name, reason }, undefined, { hint })],
+  });
   const stat = statOf(folder);
   if (!stat) return missing("it does not exist", "give the folder that followed -o");
   if (!stat.isDirectory()) return missing("it is a file", "give the folder that the file is in");
-  if (!statOf(path)) return missing("it has no tfm.json", statOf(join(folder, "config.json")) ? "this is a checkpoint: compile it first, `tfm compile FOLDER -o OUT`" : "give the folder that followed -o");
+  if (!statOf(path))
+    return missing(
+      "it has no tfm.json",
+      statOf(join(folder, "config.json"))
+        ? "this is a checkpoint: compile it first, `tfm compile FOLDER -o OUT`"
+        : "give the folder that followed -o",
+    );
   const read = readSmall(path, 64_000_000);
   if ("reason" in read) return bad(name, read.reason);
   const text = decodeUtf8(read.bytes);
-  const parsed = text === undefined ? { problem: { reason: "its bytes are no UTF-8 text", line: 1, column: 1 } } : parseJson(text);
-  if ("problem" in parsed) return bad(name, `${parsed.problem.reason} (line ${parsed.problem.line}, column ${parsed.problem.column})`);
+  const parsed =
+    text === undefined ? { problem: { reason: "its bytes are no UTF-8 text", line: 1, column: 1 } } : parseJson(text);
+  if ("problem" in parsed)
+    return bad(name, `${parsed.problem.reason} (line ${parsed.problem.line}, column ${parsed.problem.column})`);
   return validateRecord(parsed.value, name);
 }
 
@@ -91,36 +107,79 @@ export function validateRecord(value: JsonValue, folder: string): Result<Artifac
   const version = isObject(value) ? value.version : undefined;
   if (typeof version === "number" && version !== RECORD_VERSION) {
     const hint = version > RECORD_VERSION ? "update tfm, or compile again with this one" : "compile it again";
-    return { diagnostics: [diagnose("artifact/version", { folder, found: version, known: RECORD_VERSION }, undefined, { hint })] };
+    return {
+      diagnostics: [
+        diagnose("artifact/version", { folder, found: version, known: RECORD_VERSION }, undefined, { hint }),
+      ],
+    };
   }
   const reason = RECORD_SHAPE(value, "");
   return reason === undefined ? { value: value as unknown as ArtifactRecord, diagnostics: [] } : bad(folder, reason);
 }
 
 function bad(folder: string, reason: string): { readonly diagnostics: readonly Diagnostic[] } {
-  return { diagnostics: [diagnose("artifact/record", { folder, reason }, undefined, { hint: "compile the model again" })] };
+  return {
+    diagnostics: [diagnose("artifact/record", { folder, reason }, undefined, { hint: "compile the model again" })],
+  };
 }
 
 /** Says what is wrong with a value at a path, or nothing. */
 type Check = (value: JsonValue | undefined, path: string) => string | undefined;
 
 const text: Check = (v, path) => (typeof v === "string" ? undefined : wrong(v, path, "a text"));
-const count: Check = (v, path) => (typeof v === "number" && Number.isSafeInteger(v) && v >= 0 ? undefined : wrong(v, path, "a whole number of zero or more"));
+const count: Check = (v, path) =>
+  typeof v === "number" && Number.isSafeInteger(v) && v >= 0
+    ? undefined
+    : wrong(v, path, "a whole number of zero or more");
 const truth: Check = (v, path) => (v === true ? undefined : wrong(v, path, "true"));
-const optional = (check: Check): Check => (v, path) => (v === undefined ? undefined : check(v, path));
-const oneOf = (choices: readonly JsonValue[]): Check => (v, path) => (choices.includes(v ?? null) ? undefined : wrong(v, path, choices.map((c) => JSON.stringify(c)).join(" or ")));
-const either = (a: Check, b: Check): Check => (v, path) => (a(v, path) === undefined ? undefined : b(v, path));
-const list = (check: Check): Check => (v, path) => (Array.isArray(v) ? first(v.map((x: JsonValue, i) => check(x, `${path}[${i}]`))) : wrong(v, path, "a list"));
-const each = (check: Check): Check => (v, path) => (isObject(v) ? first(Object.entries(v).map(([k, x]) => check(x, `${path}.${legible(k)}`))) : wrong(v, path, "an object"));
-const object = (fields: Readonly<Record<string, Check>>): Check => (v, path) =>
-  isObject(v) ? first(Object.entries(fields).map(([k, check]) => check(v[k], path === "" ? k : `${path}.${k}`))) : wrong(v, path, "an object");
+const optional =
+  (check: Check): Check =>
+  (v, path) =>
+    v === undefined ? undefined : check(v, path);
+const oneOf =
+  (choices: readonly JsonValue[]): Check =>
+  (v, path) =>
+    choices.includes(v ?? null) ? undefined : wrong(v, path, choices.map((c) => JSON.stringify(c)).join(" or "));
+const either =
+  (a: Check, b: Check): Check =>
+  (v, path) =>
+    a(v, path) === undefined ? undefined : b(v, path);
+const list =
+  (check: Check): Check =>
+  (v, path) =>
+    Array.isArray(v) ? first(v.map((x: JsonValue, i) => check(x, `${path}[${i}]`))) : wrong(v, path, "a list");
+const each =
+  (check: Check): Check =>
+  (v, path) =>
+    isObject(v)
+      ? first(Object.entries(v).map(([k, x]) => check(x, `${path}.${legible(k)}`)))
+      : wrong(v, path, "an object");
+const object =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (v, path) =>
+    isObject(v)
+      ? first(Object.entries(fields).map(([k, check]) => check(v[k], path === "" ? k : `${path}.${k}`)))
+      : wrong(v, path, "an object");
 /** A name inside the folder: a record cannot make other files part of the model. */
-const fileName: Check = (v, path) => text(v, path) ?? (/^(?!\.\.?$)[^/\\\p{C}]+$/u.test(v as string) ? undefined : `${path} is ${JSON.stringify(legible(v as string))}, which is no name of a file in the folder`);
+const fileName: Check = (v, path) =>
+  text(v, path) ??
+  (/^(?!\.\.?$)[^/\\\p{C}]+$/u.test(v as string)
+    ? undefined
+    : `${path} is ${JSON.stringify(legible(v as string))}, which is no name of a file in the folder`);
 
 const axes = list(object({ name: text, size: optional(count) }));
 const dtype = oneOf(PORT_DTYPES);
-const anyNumber: Check = (v, path) => (typeof v === "number" ? undefined : wrong(v, path, '"ones", "zeros", "positions" or a number'));
-const ports = list(object({ name: text, dtype, axes, default: optional(either(oneOf(["ones", "zeros", "positions"]), anyNumber)), below: optional(count) }));
+const anyNumber: Check = (v, path) =>
+  typeof v === "number" ? undefined : wrong(v, path, '"ones", "zeros", "positions" or a number');
+const ports = list(
+  object({
+    name: text,
+    dtype,
+    axes,
+    default: optional(either(oneOf(["ones", "zeros", "positions"]), anyNumber)),
+    below: optional(count),
+  }),
+);
 
 const RECORD_SHAPE = object({
   version: oneOf([RECORD_VERSION]),
@@ -139,7 +198,12 @@ const RECORD_SHAPE = object({
 
 function wrong(v: JsonValue | undefined, path: string, wanted: string): string {
   const what = path === "" ? "it" : path;
-  return v === undefined ? `${what} is missing` : `${what} is ${typeof v === "string" || typeof v === "number" ? JSON.stringify(typeof v === "string" ? legible(v) : v) : kindOf(v)}, not ${wanted}`;
+  return v === undefined ? `${what} is missing` : `${what} is ${shown(v)}, not ${wanted}`;
+}
+
+function shown(v: JsonValue): string {
+  if (typeof v === "string") return JSON.stringify(legible(v));
+  return typeof v === "number" ? String(v) : kindOf(v);
 }
 
 function first(problems: readonly (string | undefined)[]): string | undefined {

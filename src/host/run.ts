@@ -28,24 +28,46 @@ export interface OpenOptions {
 }
 
 /** Reads a folder's record and checks that its files are those that were written. */
-export function openArtifact(folder: string, { name = folder, model = "model.onnx" }: OpenOptions = {}): Result<OpenArtifact> {
+export function openArtifact(
+  folder: string,
+  { name = folder, model = "model.onnx" }: OpenOptions = {},
+): Result<OpenArtifact> {
   const { value: record, diagnostics } = readRecord(folder, name);
   if (!record) return { diagnostics };
   const problems = fileProblems(folder, name, record, model);
-  return problems.length > 0 ? { diagnostics: problems } : { value: new OnnxArtifact(folder, name, record, model), diagnostics: [] };
+  return problems.length > 0
+    ? { diagnostics: problems }
+    : { value: new OnnxArtifact(folder, name, record, model), diagnostics: [] };
 }
 
 function fileProblems(folder: string, name: string, record: ArtifactRecord, model: string): Diagnostic[] {
   if (!record.files.some((f) => f.name === model)) {
-    if (record.target.startsWith("onnx")) return [diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: "compile again" })];
-    return [diagnose("artifact/no-runtime", { folder: name, target: record.target }, undefined, { hint: "compile with -t onnx" })];
+    if (record.target.startsWith("onnx"))
+      return [diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: "compile again" })];
+    return [
+      diagnose("artifact/no-runtime", { folder: name, target: record.target }, undefined, {
+        hint: "compile with -t onnx",
+      }),
+    ];
   }
   return record.files.flatMap(({ name: file, bytes, linked }) => {
     const found = statOf(join(folder, file));
-    if (!found) return [diagnose("artifact/missing-file", { folder: name, file }, undefined, { hint: "copy the whole folder, or compile again" })];
+    if (!found)
+      return [
+        diagnose("artifact/missing-file", { folder: name, file }, undefined, {
+          hint: "copy the whole folder, or compile again",
+        }),
+      ];
     // Configs and tokenizers may be edited; what the model refers to by place may not.
     if (found.size === bytes || !/\.(onnx|onnx_data|safetensors)$/.test(file)) return [];
-    return [diagnose("artifact/file-size", { folder: name, file, found: found.size, wanted: bytes, linked: linked === true }, undefined, { hint: "compile again" })];
+    return [
+      diagnose(
+        "artifact/file-size",
+        { folder: name, file, found: found.size, wanted: bytes, linked: linked === true },
+        undefined,
+        { hint: "compile again" },
+      ),
+    ];
   });
 }
 
@@ -53,7 +75,12 @@ class OnnxArtifact implements OpenArtifact {
   readonly inputs: readonly ArtifactPort[];
   private session: InferenceSession | undefined;
 
-  constructor(readonly folder: string, private readonly name: string, readonly record: ArtifactRecord, private readonly model: string) {
+  constructor(
+    readonly folder: string,
+    private readonly name: string,
+    readonly record: ArtifactRecord,
+    private readonly model: string,
+  ) {
     const pasts = new Set(record.states.map((s) => s.past));
     this.inputs = record.inputs.filter((p) => !pasts.has(p.name));
   }
@@ -69,12 +96,19 @@ class OnnxArtifact implements OpenArtifact {
     if (opened.diagnostics.length > 0) return { diagnostics: opened.diagnostics };
     const ort = await import("onnxruntime-node");
     const feeds: Record<string, Tensor> = {};
-    for (const [name, { dtype, dims, data }] of filled) feeds[name] = new ort.Tensor(dtype, data as never, dims as number[]);
+    for (const [name, { dtype, dims, data }] of filled)
+      feeds[name] = new ort.Tensor(dtype, data as never, dims as number[]);
     let results: Awaited<ReturnType<InferenceSession["run"]>>;
     try {
       results = await opened.value!.run(feeds);
     } catch (e) {
-      return { diagnostics: [diagnose("cli/run-failed", { folder: this.name, reason: runtimeReason(e) }, undefined, { hint: "check the numbers: are tokens in the vocabulary, and the sequence no longer than the model allows?" })] };
+      return {
+        diagnostics: [
+          diagnose("cli/run-failed", { folder: this.name, reason: runtimeReason(e) }, undefined, {
+            hint: "check the numbers: are tokens in the vocabulary, and the sequence no longer than the model allows?",
+          }),
+        ],
+      };
     }
     const names = [...this.record.outputs.map((o) => o.name), ...this.record.states.map((s) => s.present)];
     return { value: new Map([...new Set(names)].map((name) => [name, valueOf(results[name]!)])), diagnostics: [] };
@@ -87,7 +121,13 @@ class OnnxArtifact implements OpenArtifact {
 
   private async open(): Promise<Result<InferenceSession>> {
     if (this.session) return { value: this.session, diagnostics: [] };
-    const damaged = (reason: string): Result<InferenceSession> => ({ diagnostics: [diagnose("artifact/damaged", { folder: this.name, file: this.model, reason }, undefined, { hint: "compile again" })] });
+    const damaged = (reason: string): Result<InferenceSession> => ({
+      diagnostics: [
+        diagnose("artifact/damaged", { folder: this.name, file: this.model, reason }, undefined, {
+          hint: "compile again",
+        }),
+      ],
+    });
     const ort = await import("onnxruntime-node");
     let session: InferenceSession;
     try {
@@ -96,8 +136,16 @@ class OnnxArtifact implements OpenArtifact {
     } catch (e) {
       return damaged(runtimeReason(e));
     }
-    const wrong = portReason("input", session.inputNames, [...this.inputs, ...this.record.states.map(pastPort)].map((p) => p.name))
-      ?? portReason("output", session.outputNames, [...this.record.outputs.map((o) => o.name), ...this.record.states.map((s) => s.present)]);
+    const wrong =
+      portReason(
+        "input",
+        session.inputNames,
+        [...this.inputs, ...this.record.states.map(pastPort)].map((p) => p.name),
+      ) ??
+      portReason("output", session.outputNames, [
+        ...this.record.outputs.map((o) => o.name),
+        ...this.record.states.map((s) => s.present),
+      ]);
     if (wrong !== undefined) {
       await session.release();
       return damaged(wrong);
@@ -118,12 +166,24 @@ function valueOf(tensor: Tensor): TensorValue {
   const dtype = tensor.type as PortDtype;
   const data = tensor.data as unknown as TensorValue["data"];
   // Newer engines have halves of their own; here they are bits.
-  return { dtype, dims: tensor.dims, data: dtype === "float16" && !(data instanceof Uint16Array) ? new Uint16Array((data as Float32Array).buffer) : data };
+  return {
+    dtype,
+    dims: tensor.dims,
+    data: dtype === "float16" && !(data instanceof Uint16Array) ? new Uint16Array((data as Float32Array).buffer) : data,
+  };
 }
 
 /** The runtime's message, on one line, without its own places in source files. */
 function runtimeReason(e: unknown): string {
   const text = e instanceof Error ? e.message : String(e);
-  const line = text.split("\n").map((l) => l.trim()).find((l) => l !== "") ?? "";
-  return line.replace(/^.*Status Message: /, "").replace(/^Load model from .* failed: ?/, "").replace(/\S*\/onnxruntime\/\S+ .*?\) /g, "").slice(0, 300);
+  const line =
+    text
+      .split("\n")
+      .map((l) => l.trim())
+      .find((l) => l !== "") ?? "";
+  return line
+    .replace(/^.*Status Message: /, "")
+    .replace(/^Load model from .* failed: ?/, "")
+    .replace(/\S*\/onnxruntime\/\S+ .*?\) /g, "")
+    .slice(0, 300);
 }

@@ -1,4 +1,6 @@
-/** @file The sizes of one run: what the given inputs say of `batch_size` and `past_sequence_length + sequence_length`. */
+/**
+ * @file The sizes of one run: what the given inputs say of `batch_size` and `past_sequence_length + sequence_length`.
+ */
 import type { ArtifactAxis } from "./record.ts";
 
 interface Term {
@@ -24,7 +26,9 @@ export function termsOf(expression: string): readonly Term[] {
 export function symbolOf(axis: ArtifactAxis): string | undefined {
   if (axis.size !== undefined) return undefined;
   const terms = termsOf(axis.name);
-  return terms.length === 1 && terms[0]!.coefficient === 1 && terms[0]!.symbols.length === 1 ? terms[0]!.symbols[0] : undefined;
+  return terms.length === 1 && terms[0]!.coefficient === 1 && terms[0]!.symbols.length === 1
+    ? terms[0]!.symbols[0]
+    : undefined;
 }
 
 export function symbolsOf(axis: ArtifactAxis): readonly string[] {
@@ -65,14 +69,23 @@ export class Sizes {
     const expected = this.of(axis);
     if (expected !== undefined) {
       if (expected === size) return undefined;
-      const others = [...new Set(symbolsOf(axis).map((s) => this.known.get(s)?.from ?? "").filter((f) => f !== "" && f !== from))];
-      return `${axis.name} is ${size} in it, and ${expected} ${others.length > 0 ? `by ${others.join(" and ")}` : "otherwise"}`;
+      const others = [
+        ...new Set(
+          symbolsOf(axis)
+            .map((s) => this.known.get(s)?.from ?? "")
+            .filter((f) => f !== "" && f !== from),
+        ),
+      ];
+      const by = others.length > 0 ? `by ${others.join(" and ")}` : "otherwise";
+      return `${axis.name} is ${size} in it, and ${expected} ${by}`;
     }
     const terms = termsOf(axis.name);
     const open = terms.filter((t) => t.symbols.some((s) => !this.known.has(s)));
     const [term] = open;
     if (open.length !== 1 || term!.coefficient !== 1 || term!.symbols.length !== 1) return undefined;
-    const rest = terms.filter((t) => t !== term).reduce((n, t) => n + t.symbols.reduce((p, s) => p * this.get(s)!, t.coefficient), 0);
+    const rest = terms
+      .filter((t) => t !== term)
+      .reduce((n, t) => n + t.symbols.reduce((p, s) => p * this.get(s)!, t.coefficient), 0);
     if (size < rest) return `${axis.name} is ${size} in it, and should be ${rest} or more`;
     this.known.set(term!.symbols[0]!, { size: size - rest, from });
     return undefined;

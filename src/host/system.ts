@@ -22,7 +22,9 @@ const WORDS: Readonly<Record<string, string>> = {
 
 /** The code of a system error, `ENOENT`; undefined of any other error. */
 export function codeOf(e: unknown): string | undefined {
-  return e instanceof Error && typeof (e as NodeJS.ErrnoException).syscall === "string" ? (e as NodeJS.ErrnoException).code : undefined;
+  return e instanceof Error && typeof (e as NodeJS.ErrnoException).syscall === "string"
+    ? (e as NodeJS.ErrnoException).code
+    : undefined;
 }
 
 /** The system's words for an error, without its numbers. */

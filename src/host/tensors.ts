@@ -43,15 +43,21 @@ function parseValue(text: string, port: ArtifactPort): Read<InputValue> {
 /** Why a value does not have the axes of a port; undefined where it does. */
 export function shapeReason({ dims }: TensorValue, port: ArtifactPort): { readonly reason: string } | undefined {
   const { axes } = port;
-  if (dims.length !== axes.length) return { reason: `its shape is [${dims.join(", ")}], with ${dims.length} axes instead of ${axes.length}` };
+  if (dims.length !== axes.length)
+    return { reason: `its shape is [${dims.join(", ")}], with ${dims.length} axes instead of ${axes.length}` };
   const at = axes.findIndex((a, i) => a.size !== undefined && a.size !== dims[i]);
-  return at < 0 ? undefined : { reason: `its axis ${at} (${axes[at]!.name}) has ${dims[at]} places instead of ${axes[at]!.size}` };
+  return at < 0
+    ? undefined
+    : { reason: `its axis ${at} (${axes[at]!.name}) has ${dims[at]} places instead of ${axes[at]!.size}` };
 }
 
 function random(seed: string): Read<InputValue> {
   const random = Number(seed);
   if (/^\d+$/.test(seed) && Number.isSafeInteger(random)) return { random };
-  return { reason: `random: takes a seed, a whole number, not ${seed === "" ? "nothing" : seed}`, hint: "write `random:1`" };
+  return {
+    reason: `random: takes a seed, a whole number, not ${seed === "" ? "nothing" : seed}`,
+    hint: "write `random:1`",
+  };
 }
 
 function readFile(path: string, port: ArtifactPort): Read<TensorValue> {
@@ -71,14 +77,18 @@ function readFile(path: string, port: ArtifactPort): Read<TensorValue> {
 
 function fromSafetensors(path: string, asked: string | undefined, port: ArtifactPort): Read<TensorValue> {
   const { value: file, diagnostics } = openCheckpoint(path);
-  if (!file) return { reason: diagnostics[0]!.message, ...(diagnostics[0]!.hint === undefined ? {} : { hint: diagnostics[0]!.hint }) };
+  if (!file)
+    return {
+      reason: diagnostics[0]!.message,
+      ...(diagnostics[0]!.hint === undefined ? {} : { hint: diagnostics[0]!.hint }),
+    };
   try {
     const names = [...file.tensors.keys()];
     const name = asked || (file.tensors.has(port.name) ? port.name : names.length === 1 ? names[0]! : "");
     const tensor = file.tensors.get(name);
     if (!tensor) {
       const close = nearest(name, names);
-      const hint = close !== undefined ? `did you mean ${path}:${close}?` : `it has ${names.slice(0, 6).join(", ") || "none"}${names.length > 6 ? ` and ${names.length - 6} more` : ""}`;
+      const hint = close !== undefined ? `did you mean ${path}:${close}?` : `it has ${listed(names)}`;
       return { reason: name === "" ? `which tensor of ${path} is not said` : `${path} has no tensor ${name}`, hint };
     }
     const bytes = file.read(tensor);
@@ -91,6 +101,11 @@ function fromSafetensors(path: string, asked: string | undefined, port: Artifact
   }
 }
 
+function listed(names: readonly string[]): string {
+  const more = names.length > 6 ? ` and ${names.length - 6} more` : "";
+  return names.length === 0 ? "none" : `${names.slice(0, 6).join(", ")}${more}`;
+}
+
 function numbersOfStored(dtype: StoredDtype, bytes: Uint8Array): NumberArray {
   return dtype === "F16" || dtype === "BF16" ? toFloat32(dtype, bytes) : (rawElements(dtype, bytes) as NumberArray);
 }
@@ -101,9 +116,14 @@ function converted(data: NumberArray, dims: readonly number[], port: ArtifactPor
 
 function fromJson(text: string, port: ArtifactPort): Read<TensorValue> {
   const parsed = parseJson(text);
-  if ("problem" in parsed) return { reason: `it is no JSON: ${parsed.problem.reason} (character ${parsed.problem.column})`, hint: "write numbers in nested lists, `[[1, 2, 3]]`, or name a file with @" };
+  if ("problem" in parsed)
+    return {
+      reason: `it is no JSON: ${parsed.problem.reason} (character ${parsed.problem.column})`,
+      hint: "write numbers in nested lists, `[[1, 2, 3]]`, or name a file with @",
+    };
   const dims: number[] = [];
-  for (let v: JsonValue | undefined = parsed.value; Array.isArray(v); v = (v as readonly JsonValue[])[0]) dims.push(v.length);
+  for (let v: JsonValue | undefined = parsed.value; Array.isArray(v); v = (v as readonly JsonValue[])[0])
+    dims.push(v.length);
   const numbers: number[] = [];
   const reason = flatten(parsed.value, dims, [], numbers);
   return reason === undefined ? fromNumbers(port.dtype, numbers, dims) : { reason };
@@ -120,7 +140,8 @@ function flatten(v: JsonValue, dims: readonly number[], at: readonly number[], o
   }
   if (!Array.isArray(v)) return `${here} is ${kindOf(v)} where others are lists`;
   const list = v as readonly JsonValue[];
-  if (list.length !== dims[at.length]) return `its lists have different lengths: ${here} has ${list.length} where the first has ${dims[at.length]}`;
+  if (list.length !== dims[at.length])
+    return `its lists have different lengths: ${here} has ${list.length} where the first has ${dims[at.length]}`;
   for (const [i, x] of list.entries()) {
     const reason = flatten(x, dims, [...at, i], out);
     if (reason !== undefined) return reason;
@@ -129,7 +150,10 @@ function flatten(v: JsonValue, dims: readonly number[], at: readonly number[], o
 }
 
 /** Writes tensors to a `.safetensors` file, whole or not at all. */
-export function writeTensors(path: string, tensors: ReadonlyMap<string, TensorValue>): Result<{ readonly bytes: number }> {
+export function writeTensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorValue>,
+): Result<{ readonly bytes: number }> {
   const list = [...tensors].map(([name, t]) => ({ name, dtype: STORED[t.dtype], shape: t.dims, data: t.data }));
   const { header, bytes } = buildHeader(list);
   const temporary = `${path}.tmp-${process.pid}`;
@@ -138,8 +162,11 @@ export function writeTensors(path: string, tensors: ReadonlyMap<string, TensorVa
   try {
     const fd = openSync(temporary, "wx");
     try {
-      for (const part of [header, ...list.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))])
-        for (let at = 0; at < part.length; ) at += writeSync(fd, part, at, Math.min(part.length - at, 1 << 30));
+      for (const part of [
+        header,
+        ...list.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+      ])
+        for (let at = 0; at < part.length;) at += writeSync(fd, part, at, Math.min(part.length - at, 1 << 30));
     } finally {
       closeSync(fd);
     }
@@ -147,7 +174,13 @@ export function writeTensors(path: string, tensors: ReadonlyMap<string, TensorVa
     return { value: { bytes }, diagnostics: [] };
   } catch (e) {
     if (codeOf(e) === undefined) throw e;
-    return { diagnostics: [diagnose("artifact/cannot-write", { out: path, file: "", reason: reasonOf(e) }, undefined, { hint: "choose another file after --out" })] };
+    return {
+      diagnostics: [
+        diagnose("artifact/cannot-write", { out: path, file: "", reason: reasonOf(e) }, undefined, {
+          hint: "choose another file after --out",
+        }),
+      ],
+    };
   } finally {
     remove();
     release();

@@ -26,9 +26,10 @@ export class GraphBuilder {
   /** With `parent`, a body: what it does not own it captures. */
   constructor(readonly name: string, readonly parent?: GraphBuilder) {}
 
-  input(name: string, type: Type, outside?: string, span?: Span): Value {
+  input(name: string, type: Type, outside?: string, span?: Span, outsideStep?: string): Value {
     const value = this.own(newValue(type, span));
-    this.inputs.push(outside === undefined ? { name, value } : { name, outside, value });
+    const names = { ...(outside === undefined ? {} : { outside }), ...(outsideStep === undefined ? {} : { outsideStep }) };
+    this.inputs.push({ name, ...names, value });
     return value;
   }
 

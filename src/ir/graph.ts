@@ -48,6 +48,8 @@ export interface Input {
   readonly name: string;
   /** Its name at the boundary of the artifact. Inputs of bodies have none. */
   readonly outside?: string;
+  /** Its name there in the graph of a step, where that becomes a graph of its own (`passes/steps.ts`); absent: the same. */
+  readonly outsideStep?: string;
   readonly value: Value;
 }
 

@@ -42,7 +42,7 @@ export function rebuild(graph: Graph, hooks: Hooks): Graph {
   for (const [size, outside] of graph.sizeNames) scope.builder.sizeNames.set(size, outside);
   scope.builder.grows = graph.grows;
   const values = graph.inputs.map((input) =>
-    scope.input(input.name, hooks.input?.(input) ?? input.value.type, input.outside, input.value.span),
+    scope.input(input.name, hooks.input?.(input) ?? input.value.type, input.outside, input.value.span, input.outsideStep),
   );
   for (const [i, input] of graph.inputs.entries())
     scope.set(input.value, hooks.read?.(input, values[i]!, scope) ?? values[i]!);
@@ -106,8 +106,8 @@ export class Scope {
     return value;
   }
 
-  input(name: string, type: Type, outside: string | undefined, span: Span | undefined): Value {
-    return this.own(this.builder.input(name, type, outside, span));
+  input(name: string, type: Type, outside: string | undefined, span: Span | undefined, outsideStep?: string): Value {
+    return this.own(this.builder.input(name, type, outside, span, outsideStep));
   }
 
   /** Appends a node with inferred types. */

@@ -64,8 +64,11 @@ export interface PrimitiveAttrs {
   // Over time
   /** All places so far on a new axis. Without a cache: a renaming. */
   keep: { readonly from: string; readonly to: string; readonly path: string; readonly last: number | null };
-  /** Computed in the first step and handed on. Without a cache: nothing. */
-  once: { readonly path: string };
+  /**
+   * Computed in the first step and handed on. With a name outside: computed in a graph of its own before the steps, whose graph
+   * takes it under that name. Without a cache: nothing.
+   */
+  once: { readonly path: string; readonly outside?: string };
   /** One place ago along the axis, zero before the start. */
   previous: { readonly axis: string; readonly path: string };
   /** state = body(state, xs...) along the axis; the outputs are all states. operands: start, xs... */

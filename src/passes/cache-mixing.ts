@@ -1,6 +1,6 @@
 /**
- * @file Finds the operators of a graph through which a place reads others along the growing axis, other than `keep`: a step, which
- * has the new places only, would compute something else.
+ * @file Finds the operators of a graph through which a place reads others along the growing axis, other than `keep`, `previous` and
+ * `scan`: a step, which has the new places only, would compute something else.
  */
 import type { Graph, Node } from "../ir/graph.ts";
 import type { Size } from "../ir/size.ts";
@@ -58,14 +58,6 @@ function mixes(node: Node, growing: Growing, grows: string, keptNames: ReadonlyS
       return reads([node.attrs.axis].find((name) => growing(node, 0, name)));
     case "concat":
       return reads(node.attrs.axes.find((name, i) => growing(node, i, name)));
-    case "previous":
-      return growing(node, 0, node.attrs.axis)
-        ? `previous[${node.attrs.axis}] has no state that is handed on from step to step`
-        : undefined;
-    case "scan":
-      return node.inputs.some((_, i) => growing(node, i, node.attrs.axis))
-        ? `scan[${node.attrs.axis}] has no state that is handed on from step to step`
-        : undefined;
     case "size":
       return has(node.attrs.of)
         ? `the size ${node.attrs.of.toString()} depends on how long ${grows} is, which a step does not know`

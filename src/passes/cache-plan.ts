@@ -21,6 +21,8 @@ export interface KeptInput {
 export interface CachePlan {
   /** By the id of the result of each `keep` whose axis grows. */
   readonly keeps: ReadonlyMap<number, KeptInput | "state">;
+  /** The ids of the results of each `previous` and `scan` along the growing axis. */
+  readonly lasts: ReadonlySet<number>;
   /** Names that growing axes are kept under. */
   readonly keptNames: ReadonlySet<string>;
   /** The growing axis of each input that is kept, by the input's id. */
@@ -37,6 +39,7 @@ export function planCache(graph: Graph, grows: string): CachePlan {
 
 class Planner implements CachePlan {
   readonly keeps = new Map<number, KeptInput | "state">();
+  readonly lasts = new Set<number>();
   readonly keptNames = new Set<string>();
   readonly inputs = new Map<number, string>();
   readonly problems: CacheProblem[] = [];
@@ -53,6 +56,7 @@ class Planner implements CachePlan {
     for (const node of graph.nodes) {
       this.follow(node);
       if (node.op === "keep") this.keep(node, inScan);
+      else if (node.op === "previous" || node.op === "scan") this.last(node, inScan);
       for (const body of node.bodies) {
         // What a body captures is what it is outside; what it is handed changes from one iteration to the next.
         const handed = node.op === "repeat" ? node.attrs.carried : node.op === "scan" ? node.inputs.length : 0;
@@ -80,6 +84,18 @@ class Planner implements CachePlan {
       this.origins.set(out.id, { ...origin, steps: [...origin.steps, { kind: "cast", to: node.attrs.to }] });
     if (node.op === "not_equal" && this.constants.get(b!.id) === 0)
       this.origins.set(out.id, { ...origin, steps: [...origin.steps, { kind: "nonzero", zero: b!.type.dtype }] });
+  }
+
+  /** What goes from place to place: the last place's is handed on. */
+  private last(node: NodeOf<"previous"> | NodeOf<"scan">, inScan: boolean): void {
+    const { axis: name } = node.attrs;
+    const axis = node.inputs.flatMap((v) => axisNamed(v.type, name) ?? []).find((a) => a.size.symbols.has(this.grows));
+    if (!axis || this.keptNames.has(name)) return;
+    const say = (message: string): number => this.problems.push({ message, span: node.span });
+    if (!axis.size.equals(this.now))
+      say(`${node.op}[${name}] goes along ${axis.size.toString()} places a step, not ${this.grows}`);
+    if (inScan) say(`a \`scan\` keeps its own state; ${node.op}[${name}] cannot stand inside it`);
+    this.lasts.add(node.outputs[0]!.id);
   }
 
   private keep(node: NodeOf<"keep">, inScan: boolean): void {

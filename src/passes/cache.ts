@@ -16,6 +16,7 @@ import type { AttrsOf } from "../ops/attributes.ts";
 import { hasTrait } from "../ops/registry.ts";
 import { removeDead } from "./dce.ts";
 import { inlineCalls } from "./inline.ts";
+import { handOnLast, type StateEnds } from "./cache-last.ts";
 import { planCache, type CachePlan, type CacheProblem, type KeptInput } from "./cache-plan.ts";
 import { findMixing } from "./cache-mixing.ts";
 
@@ -115,6 +116,11 @@ class Cacher {
         if (!kept) return undefined;
         return [kept === "state" ? this.state(node, scope) : this.wholeInput(node, kept, scope)];
       }
+      case "previous":
+      case "scan": {
+        if (!this.plan.lasts.has(node.outputs[0]!.id)) return undefined;
+        return handOnLast(node, scope, (ends) => this.addState(node.attrs.path, ends, scope));
+      }
       case "position": {
         const { axis, start } = node.attrs;
         if (!axis.size.equals(this.now)) return undefined;
@@ -182,10 +188,14 @@ class Cacher {
       node.span,
     );
     const present = scope.emit1("concat", [past, x], { axes: [to, from], into: to }, node.span);
-    const path = this.freshPath(node.attrs.path, scope);
+    this.addState(node.attrs.path, { past, present }, scope);
+    return present;
+  }
+
+  private addState(wanted: string, { past, present }: StateEnds, scope: Scope): void {
+    const path = this.freshPath(wanted, scope);
     const names = this.names(path) ?? { past: `past.${path}`, present: `present.${path}` };
     scope.builder.states.push({ path, pastName: names.past, presentName: names.present, past, present });
-    return present;
   }
 
   /** A second `keep` at one path is told apart. */

@@ -156,6 +156,8 @@ export interface Input extends Declared {
   readonly kind: "Input";
   readonly name: Ident;
   readonly outside?: Text;
+  /** `as "decoder_input_ids" | "input_ids"`: its name in the graph of a step, where that is a graph of its own. */
+  readonly outsideStep?: Text;
   readonly type: TypeExpr;
   readonly default?: Expr;
 }

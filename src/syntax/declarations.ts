@@ -155,7 +155,7 @@ function statement(context: Context, node: C.StatementCstNode, fallback: number)
 }
 
 function tensor(context: Context, node: C.TensorCstNode): Statement {
-  const { word, Name, As, Text, type: types, Equal, expression: values } = parts(node);
+  const { word, Name, As, Text, step: steps, type: types, Equal, expression: values } = parts(node);
   const common = declared(context, node);
   const end = common.span.end;
   const head = {
@@ -165,8 +165,13 @@ function tensor(context: Context, node: C.TensorCstNode): Statement {
     type: typeExpr(context, types?.[0], end),
   };
   const value = Equal ? expression(context, values?.[0], end) : undefined;
-  if (first(word)?.tokenType.name === "Param") return { kind: "Param", ...head, ...(value ? { initial: value } : {}) };
-  return { kind: "Input", ...head, ...(value ? { default: value } : {}) };
+  const step = first(steps);
+  if (first(word)?.tokenType.name === "Param") {
+    if (step) context.reporter.report("syntax/second-name", {}, context.ofToken(step), { hint: "a parameter has one name" });
+    return { kind: "Param", ...head, ...(value ? { initial: value } : {}) };
+  }
+  const outsideStep = step ? { outsideStep: context.textLiteral(step, end) } : {};
+  return { kind: "Input", ...head, ...outsideStep, ...(value ? { default: value } : {}) };
 }
 
 function output(context: Context, node: C.OutputCstNode): Statement {

@@ -1,12 +1,22 @@
 /**
- * @file Stored numbers and float32: widening is exact (but for float64 and large ints, which are rounded), narrowing rounds to
- * the nearest, ties to even (IEEE 754). Bytes are little-endian, as safetensors has them and as every platform of Node.js is.
+ * @file Stored numbers and float32: widening is exact (but for float64 and large ints, which are rounded), narrowing
+ * rounds to the nearest, ties to even (IEEE 754). Bytes are little-endian, as safetensors has them and as every
+ * platform of Node.js is.
  */
 import type { StoredDtype } from "./source.ts";
 
 /** Bytes an element. */
 export const WIDTH: { readonly [K in StoredDtype]: number } = {
-  F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1,
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
 };
 
 export type FloatDtype = "F64" | "F32" | "F16" | "BF16";
@@ -21,19 +31,32 @@ export function aligned(bytes: Uint8Array, width: number): Uint8Array {
 }
 
 /** The elements as numbers of their own kind: `F16` and `BF16` as their 16 bits, the others as JavaScript has them. */
-export function rawElements(dtype: StoredDtype, stored: Uint8Array): Float64Array | Float32Array | Uint16Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array {
+export function rawElements(
+  dtype: StoredDtype,
+  stored: Uint8Array,
+): Float64Array | Float32Array | Uint16Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array {
   const width = WIDTH[dtype];
   const { buffer, byteOffset, byteLength } = aligned(stored, width);
   const length = Math.floor(byteLength / width);
   switch (dtype) {
-    case "F64": return new Float64Array(buffer, byteOffset, length);
-    case "F32": return new Float32Array(buffer, byteOffset, length);
-    case "F16": case "BF16": return new Uint16Array(buffer, byteOffset, length);
-    case "I64": return new BigInt64Array(buffer, byteOffset, length);
-    case "I32": return new Int32Array(buffer, byteOffset, length);
-    case "I16": return new Int16Array(buffer, byteOffset, length);
-    case "I8": return new Int8Array(buffer, byteOffset, length);
-    case "U8": case "BOOL": return new Uint8Array(buffer, byteOffset, length);
+    case "F64":
+      return new Float64Array(buffer, byteOffset, length);
+    case "F32":
+      return new Float32Array(buffer, byteOffset, length);
+    case "F16":
+    case "BF16":
+      return new Uint16Array(buffer, byteOffset, length);
+    case "I64":
+      return new BigInt64Array(buffer, byteOffset, length);
+    case "I32":
+      return new Int32Array(buffer, byteOffset, length);
+    case "I16":
+      return new Int16Array(buffer, byteOffset, length);
+    case "I8":
+      return new Int8Array(buffer, byteOffset, length);
+    case "U8":
+    case "BOOL":
+      return new Uint8Array(buffer, byteOffset, length);
   }
 }
 
@@ -81,7 +104,8 @@ function halfOf(bits: number): number {
   const size = bits & 0x7fffffff;
   if (size >= 0x47800000) return sign | (size > 0x7f800000 ? 0x7e00 : 0x7c00);
   if (size < 0x38800000) {
-    // Below 2^-14 halves have a fixed point: added to 0.5, whose float32 neighbours are as far apart, the sum rounds as it must.
+    // Below 2^-14 halves have a fixed point: added to 0.5, whose float32 neighbours are as far apart, the sum rounds
+    // as it must.
     oneWord[0] = size;
     oneFloat[0] = oneFloat[0]! + 0.5;
     return sign | (oneWord[0]! - 0x3f000000);
@@ -98,7 +122,14 @@ function halves(): Float32Array {
   for (let bits = 0; bits < 65_536; bits++) {
     const exponent = (bits >>> 10) & 31;
     const fraction = bits & 1023;
-    const size = exponent === 31 ? (fraction === 0 ? Infinity : NaN) : exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25);
+    const size =
+      exponent === 31
+        ? fraction === 0
+          ? Infinity
+          : NaN
+        : exponent === 0
+          ? fraction * 2 ** -24
+          : (1024 + fraction) * 2 ** (exponent - 25);
     halfTable[bits] = bits & 0x8000 ? -size : size;
   }
   return halfTable;

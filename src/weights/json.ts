@@ -1,6 +1,6 @@
 /**
- * @file A strict JSON reader for files that may be broken or made to deceive (RFC 8259). Other than `JSON.parse` it says where a
- * text goes wrong, sees keys that stand twice, and refuses depths that would overflow a stack later.
+ * @file A strict JSON reader for files that may be broken or made to deceive (RFC 8259). Other than `JSON.parse` it
+ * says where a text goes wrong, sees keys that stand twice, and refuses depths that would overflow a stack later.
  */
 import { lineColumn } from "../source/source.ts";
 
@@ -27,7 +27,11 @@ export type JsonResult = { readonly value: JsonValue } | { readonly problem: Jso
 
 /** Thrown and caught in this file only. */
 class Stop extends Error {
-  constructor(readonly reason: string, readonly at: number, readonly duplicate?: readonly string[]) {
+  constructor(
+    readonly reason: string,
+    readonly at: number,
+    readonly duplicate?: readonly string[],
+  ) {
     super(reason);
   }
 }
@@ -54,13 +58,26 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const SPACE = /[ \t\n\r]*/y;
-const ESCAPES: Readonly<Record<string, string>> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+};
 
 class Reader {
   private at = 0;
   private readonly path: string[] = [];
 
-  constructor(private readonly text: string, private readonly uniqueKeys: boolean, private readonly maxDepth: number) {}
+  constructor(
+    private readonly text: string,
+    private readonly uniqueKeys: boolean,
+    private readonly maxDepth: number,
+  ) {}
 
   whole(): JsonValue {
     this.space();
@@ -79,7 +96,11 @@ class Reader {
     }
     if (c === '"') return this.string();
     if (c === "-" || (c !== undefined && c >= "0" && c <= "9")) return this.number();
-    for (const [word, value] of [["true", true], ["false", false], ["null", null]] as const)
+    for (const [word, value] of [
+      ["true", true],
+      ["false", false],
+      ["null", null],
+    ] as const)
       if (this.text.startsWith(word, this.at)) {
         this.at += word.length;
         return value;
@@ -95,7 +116,12 @@ class Reader {
     if (this.take("}")) return object;
     for (;;) {
       const start = this.at;
-      if (this.text[this.at] !== '"') this.stop(this.at === this.text.length ? "it ends in the middle" : `a key in quotes should stand where ${this.here()} does`);
+      if (this.text[this.at] !== '"')
+        this.stop(
+          this.at === this.text.length
+            ? "it ends in the middle"
+            : `a key in quotes should stand where ${this.here()} does`,
+        );
       const key = this.string();
       if (seen?.has(key)) throw new Stop("a key stands twice", start, [...this.path, key]);
       seen?.add(key);
@@ -105,7 +131,8 @@ class Reader {
       const value = this.value(depth + 1);
       this.path.pop();
       // Assigned as a property, `__proto__` would change the object instead.
-      if (key === "__proto__") Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+      if (key === "__proto__")
+        Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
       else object[key] = value;
       this.space();
       if (this.take("}")) return object;
@@ -160,7 +187,8 @@ class Reader {
     const digits = this.match(NUMBER);
     if (digits === "") this.stop(`a number should stand where ${this.here()} does`);
     const value = Number(digits);
-    if (!Number.isFinite(value)) throw new Stop(`the number ${digits.length > 24 ? `${digits.slice(0, 20)}...` : digits} is too large`, start);
+    if (!Number.isFinite(value))
+      throw new Stop(`the number ${digits.length > 24 ? `${digits.slice(0, 20)}...` : digits} is too large`, start);
     return value;
   }
 
@@ -185,13 +213,17 @@ class Reader {
   private expect(c: string, or?: string): void {
     if (this.take(c)) return;
     const wanted = or === undefined ? `\`${c}\`` : `\`${c}\` or \`${or}\``;
-    this.stop(this.at === this.text.length ? "it ends in the middle" : `${wanted} should stand where ${this.here()} does`);
+    this.stop(
+      this.at === this.text.length ? "it ends in the middle" : `${wanted} should stand where ${this.here()} does`,
+    );
   }
 
   /** The character here, as messages show it. */
   private here(): string {
     const c = String.fromCodePoint(this.text.codePointAt(this.at) ?? 0);
-    return /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(c) ? `\`${c}\`` : `U+${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+    return /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(c)
+      ? `\`${c}\``
+      : `U+${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
   }
 
   private stop(reason: string): never {

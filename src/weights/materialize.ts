@@ -1,6 +1,6 @@
 /**
- * @file The numbers of one parameter, in the order of axes and the dtype that an artifact wants, piece by piece: a large tensor is
- * never in memory as a whole unless it is computed.
+ * @file The numbers of one parameter, in the order of axes and the dtype that an artifact wants, piece by piece: a
+ * large tensor is never in memory as a whole unless it is computed.
  */
 import type { Graph } from "../ir/graph.ts";
 import type { Axis } from "../ir/type.ts";
@@ -21,7 +21,10 @@ export interface Wanted {
   readonly dtype: FloatDtype;
 }
 
-/** Runs the graph of a computed weight on its tensors (in float32, with the axes of the graph's inputs) and gives its one output. */
+/**
+ * Runs the graph of a computed weight on its tensors (in float32, with the axes of the graph's inputs) and gives its
+ * one output.
+ */
 export type EvaluateComputed = (graph: Graph, inputs: readonly Tensor<number>[]) => Tensor<number>;
 
 export interface MaterializeOptions {
@@ -50,7 +53,10 @@ export function materializeWhole(source: WeightSource, wanted: Wanted, options: 
   return out;
 }
 
-/** Bytes that a read should give at least: below, the call costs more than the bytes, and more memory is the lesser evil. */
+/**
+ * Bytes that a read should give at least: below, the call costs more than the bytes, and more memory is the lesser
+ * evil.
+ */
 const SHORTEST_RUN = 4096;
 
 /** Elements that can be read from any place on, in row-major order of their axes. */
@@ -86,7 +92,12 @@ function elementsOf(source: WeightSource, wanted: Wanted, options: MaterializeOp
   }
 }
 
-function storedElements(tensor: StoredTensor, order: readonly Axis[], dtype: FloatDtype, checkpoint: Checkpoint): Source {
+function storedElements(
+  tensor: StoredTensor,
+  order: readonly Axis[],
+  dtype: FloatDtype,
+  checkpoint: Checkpoint,
+): Source {
   const width = WIDTH[tensor.dtype];
   // Numbers that keep their dtype are moved bit by bit.
   const same = tensor.dtype === dtype;
@@ -101,11 +112,19 @@ function storedElements(tensor: StoredTensor, order: readonly Axis[], dtype: Flo
   };
 }
 
-function computedElements(source: WeightSource & { readonly kind: "computed" }, dtype: FloatDtype, options: MaterializeOptions): Source {
+function computedElements(
+  source: WeightSource & { readonly kind: "computed" },
+  dtype: FloatDtype,
+  options: MaterializeOptions,
+): Source {
   const checkpoint = opened(options);
   const inputs = source.tensors.map((tensor, i): Tensor<number> => {
     if (!isFloat(tensor.dtype)) throw new Error(`${tensor.name} is ${tensor.dtype}: a map reads float tensors`);
-    return { dtype: "float", axes: sizes(source.graph.inputs[i]!.value.type.axes), data: toFloat32(tensor.dtype, checkpoint.read(tensor)) };
+    return {
+      dtype: "float",
+      axes: sizes(source.graph.inputs[i]!.value.type.axes),
+      data: toFloat32(tensor.dtype, checkpoint.read(tensor)),
+    };
   });
   const { axes, data } = options.evaluate(source.graph, inputs);
   const values = data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>);
@@ -125,7 +144,8 @@ function* pieces(source: Source, wanted: Wanted, budget: number): Generator<Uint
   const most = Math.max(1, Math.floor(budget / source.width));
   const simple = simplify({ shape: source.axes.map((a) => a.size), from });
   if (simple.from.every((axis, i) => axis === i)) {
-    for (let start = 0; start < count; start += most) yield source.encode(source.read(start, Math.min(most, count - start)));
+    for (let start = 0; start < count; start += most)
+      yield source.encode(source.read(start, Math.min(most, count - start)));
     return;
   }
   // A piece of the result: a range of its first axis, which lies in the source as many short runs.
@@ -137,7 +157,9 @@ function* pieces(source: Source, wanted: Wanted, budget: number): Generator<Uint
   for (let start = 0; start < length; start += step) {
     const part = Math.min(step, length - start);
     const slab = readSlab(source, { outer, length, inner, start, part });
-    yield source.encode(permute(slab, { shape: simple.shape.map((d, i) => (i === first ? part : d)), from: simple.from }));
+    yield source.encode(
+      permute(slab, { shape: simple.shape.map((d, i) => (i === first ? part : d)), from: simple.from }),
+    );
   }
 }
 
@@ -163,7 +185,11 @@ function readSlab(source: Source, { outer, length, inner, start, part }: Slab): 
 }
 
 /** For each axis of `order` its place in the source. */
-function axesIn(source: Source, order: readonly { readonly name: string; readonly size: number }[], path: string): number[] {
+function axesIn(
+  source: Source,
+  order: readonly { readonly name: string; readonly size: number }[],
+  path: string,
+): number[] {
   const from = order.map((a) => source.axes.findIndex((s) => s.name === a.name && s.size === a.size));
   if (from.length !== source.axes.length || from.includes(-1)) {
     const show = (axes: Source["axes"]): string => axes.map((a) => `${a.name}=${a.size}`).join(", ");

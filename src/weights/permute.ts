@@ -1,7 +1,8 @@
 /** @file Moves the elements of an array into another order of axes. */
 
 /** Any typed array that elements are copied between. */
-export type Elements = Float64Array | Float32Array | Uint16Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+export type Elements =
+  Float64Array | Float32Array | Uint16Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 
 /** Axes of one extent each, and the permutation that gives the new order: axis i of the result is axis `from[i]`. */
 export interface Permutation {
@@ -41,7 +42,8 @@ export function permute<T extends Elements>(data: T, permutation: Permutation): 
   const targetStrides = stridesOf(size);
   const out = new (data.constructor as new (n: number) => T)(data.length);
   const last = rank - 1;
-  // The axis of the result whose elements are neighbours in the source; it is not the last: `simplify` would have merged the rest.
+  // The axis of the result whose elements are neighbours in the source; it is not the last: `simplify` would have
+  // merged the rest.
   const near = from.indexOf(last);
   const outer = size.map((_, i) => i).filter((i) => i !== last && i !== near);
   const index = outer.map(() => 0);
@@ -53,7 +55,8 @@ export function permute<T extends Elements>(data: T, permutation: Permutation): 
       target += index[k]! * targetStrides[axis]!;
     }
     if (near === last) out.set(data.subarray(source, source + size[last]!) as never, target);
-    else moveTiles(data, out, source, target, size[near]!, size[last]!, sourceStrides[from[last]!]!, targetStrides[near]!);
+    else
+      moveTiles(data, out, source, target, size[near]!, size[last]!, sourceStrides[from[last]!]!, targetStrides[near]!);
     let k = outer.length - 1;
     while (k >= 0 && ++index[k]! === size[outer[k]!]) index[k--] = 0;
     if (k < 0) return out;
@@ -61,13 +64,27 @@ export function permute<T extends Elements>(data: T, permutation: Permutation): 
 }
 
 /** `out[target + i * rowOut + j] = data[source + i + j * rowIn]` for all i < n, j < m. */
-function moveTiles(data: Elements, out: Elements, source: number, target: number, n: number, m: number, rowIn: number, rowOut: number): void {
+function moveTiles(
+  data: Elements,
+  out: Elements,
+  source: number,
+  target: number,
+  n: number,
+  m: number,
+  rowIn: number,
+  rowOut: number,
+): void {
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const i1 = Math.min(n, i0 + TILE);
     for (let j0 = 0; j0 < m; j0 += TILE) {
       const j1 = Math.min(m, j0 + TILE);
       for (let i = i0; i < i1; i++)
-        for (let j = j0, from = source + i + j0 * rowIn, to = target + i * rowOut + j0; j < j1; j++, from += rowIn, to++) out[to] = data[from]!;
+        for (
+          let j = j0, from = source + i + j0 * rowIn, to = target + i * rowOut + j0;
+          j < j1;
+          j++, from += rowIn, to++
+        )
+          out[to] = data[from]!;
     }
   }
 }

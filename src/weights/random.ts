@@ -1,7 +1,7 @@
 /**
- * @file Numbers drawn for weights without a checkpoint. Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As
- * Easy as 1, 2, 3", 2011) is keyed by a parameter's path and counts by seed and place, so that each number depends on nothing else:
- * not on other parameters, not on the order in which any are made.
+ * @file Numbers drawn for weights without a checkpoint. Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel
+ * Random Numbers: As Easy as 1, 2, 3", 2011) is keyed by a parameter's path and counts by seed and place, so that
+ * each number depends on nothing else: not on other parameters, not on the order in which any are made.
  */
 
 const M0 = 0xd2511f53;
@@ -11,7 +11,16 @@ const W0 = 0x9e3779b9;
 const W1 = 0xbb67ae85;
 
 /** Four words of 32 bits from a counter of four and a key of two; they are put into `out` at `at`. */
-export function philox(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array, at: number): void {
+export function philox(
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+  k0: number,
+  k1: number,
+  out: Uint32Array,
+  at: number,
+): void {
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(M0, c0);
     const low0 = Math.imul(M0, c0);
@@ -56,7 +65,8 @@ export function keyOf(path: string): readonly [number, number] {
 }
 
 /**
- * Fills `out` with the numbers `start`, `start + 1`, ... of a parameter: normal, mean 0 (Box and Muller, 1958; two numbers from two words).
+ * Fills `out` with the numbers `start`, `start + 1`, ... of a parameter: normal, mean 0 (Box and Muller, 1958; two
+ * numbers from two words).
  * @param seed a whole number from 0 to 2^53 - 1
  */
 export function fillNormal(out: Float32Array, start: number, path: string, seed: number, deviation: number): void {

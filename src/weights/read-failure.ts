@@ -1,4 +1,7 @@
-/** @file What `Checkpoint.read` throws where a file cannot be read any more: the one mistake of the user's world that comes up in the middle. */
+/**
+ * @file What `Checkpoint.read` throws where a file cannot be read any more: the one mistake of the user's world that
+ * comes up in the middle.
+ */
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 
 /** Caught by what asked for the numbers (`writeArtifact`, a command), which reports the diagnostic. */

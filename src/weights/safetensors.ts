@@ -1,6 +1,6 @@
 /**
- * @file The safetensors format: a header of JSON, then the bytes of the tensors. Nothing a header says is believed before it is
- * checked against the size of the file. (https://github.com/huggingface/safetensors#format)
+ * @file The safetensors format: a header of JSON, then the bytes of the tensors. Nothing a header says is believed
+ * before it is checked against the size of the file. (https://github.com/huggingface/safetensors#format)
  */
 import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
 import { WIDTH } from "./dtypes.ts";
@@ -13,7 +13,7 @@ export const PREFIX_BYTES = 8;
 export const HEADER_LIMIT = 100_000_000;
 /** How many wrong tensors of one file are named. */
 const SHOWN = 8;
-const LONGEST_NAME = 1000;
+const LONGEST_NAME = 256;
 const MOST_AXES = 64;
 
 export interface Header {
@@ -25,11 +25,16 @@ export interface Header {
 /** The length of the header in bytes, from the first bytes of a file (all of it, if it has fewer than eight). */
 export function headerLength(start: Uint8Array, file: string, fileSize: number): Result<number> {
   const other = otherFormat(start);
-  if (other) return failed(diagnose("weight/not-safetensors", { file, what: other.what }, undefined, { hint: other.hint }));
+  if (other)
+    return failed(diagnose("weight/not-safetensors", { file, what: other.what }, undefined, { hint: other.hint }));
   if (start.length < PREFIX_BYTES || fileSize < PREFIX_BYTES) return failed(cutShort(file, fileSize, PREFIX_BYTES));
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
   if (length > BigInt(HEADER_LIMIT))
-    return failed(diagnose("weight/header-length", { file, length: String(length), limit: HEADER_LIMIT }, undefined, { hint: "download the file again, or save the checkpoint again: its first 8 bytes are wrong" }));
+    return failed(
+      diagnose("weight/header-length", { file, length: String(length), limit: HEADER_LIMIT }, undefined, {
+        hint: "download the file again, or save the checkpoint again: its first 8 bytes are wrong",
+      }),
+    );
   const needed = PREFIX_BYTES + Number(length);
   return needed > fileSize ? failed(cutShort(file, fileSize, needed)) : { value: Number(length), diagnostics: [] };
 }
@@ -47,12 +52,26 @@ export function parseHeader(header: Uint8Array, file: string, fileSize: number):
   if ("problem" in parsed) {
     const { duplicate, reason, column, line } = parsed.problem;
     if (duplicate) {
-      const extras = { hint: "save the checkpoint again: a name that stands twice is read differently by different programs" };
-      return failed(diagnose("weight/duplicate", { file, tensor: legible(duplicate[0]!), key: legible(duplicate.at(-1)!) }, undefined, extras));
+      const extras = {
+        hint: "save the checkpoint again: a name that stands twice is read differently by different programs",
+      };
+      return failed(
+        diagnose(
+          "weight/duplicate",
+          { file, tensor: legible(duplicate[0]!), key: legible(duplicate.at(-1)!) },
+          undefined,
+          extras,
+        ),
+      );
     }
     return failed(headerJson(file, line > 1 ? `${reason}, on its line ${line}` : reason, column));
   }
-  if (!isObject(parsed.value)) return failed(diagnose("weight/header-form", { file, found: kindOf(parsed.value) }, undefined, { hint: "save the checkpoint again with the safetensors library" }));
+  if (!isObject(parsed.value))
+    return failed(
+      diagnose("weight/header-form", { file, found: kindOf(parsed.value) }, undefined, {
+        hint: "save the checkpoint again with the safetensors library",
+      }),
+    );
   return new HeaderReader(file, PREFIX_BYTES + header.length, fileSize).read(parsed.value);
 }
 
@@ -83,7 +102,11 @@ class HeaderReader {
   private readonly problems: Diagnostic[] = [];
   private readonly dataBytes: number;
 
-  constructor(private readonly file: string, private readonly dataStart: number, fileSize: number) {
+  constructor(
+    private readonly file: string,
+    private readonly dataStart: number,
+    fileSize: number,
+  ) {
     this.dataBytes = Math.max(0, fileSize - dataStart);
   }
 
@@ -106,26 +129,58 @@ class HeaderReader {
   private tensor(name: string, entry: JsonValue): StoredTensor | undefined {
     const { file } = this;
     // Names stand in messages on terminals, and in the compiled model.
-    if (name.length > LONGEST_NAME || /\p{C}/u.test(name)) return this.entry(legible(name), name.length > LONGEST_NAME ? "its name is too long" : "its name holds control characters");
+    if (name.length > LONGEST_NAME || /\p{C}/u.test(name))
+      return this.entry(
+        legible(name),
+        name.length > LONGEST_NAME ? "its name is too long" : "its name holds control characters",
+      );
     if (!isObject(entry)) return this.entry(name, `it is ${kindOf(entry)}`);
     const { dtype, shape, data_offsets: offsets } = entry;
-    if (typeof dtype !== "string") return this.entry(name, dtype === undefined ? "it has no dtype" : `its dtype is ${kindOf(dtype)}`);
-    if (!Array.isArray(shape)) return this.entry(name, shape === undefined ? "it has no shape" : `its shape is ${kindOf(shape)}`);
+    if (typeof dtype !== "string")
+      return this.entry(name, dtype === undefined ? "it has no dtype" : `its dtype is ${kindOf(dtype)}`);
+    if (!Array.isArray(shape))
+      return this.entry(name, shape === undefined ? "it has no shape" : `its shape is ${kindOf(shape)}`);
     if (shape.length > MOST_AXES) return this.entry(name, `its shape has ${shape.length} axes`);
     const wrong = shape.find((d) => !isCount(d));
-    if (wrong !== undefined) return this.entry(name, `its shape holds ${legible(JSON.stringify(wrong))}, which is no whole number of zero or more`);
+    if (wrong !== undefined)
+      return this.entry(
+        name,
+        `its shape holds ${legible(JSON.stringify(wrong))}, which is no whole number of zero or more`,
+      );
     if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
-      return this.entry(name, offsets === undefined ? "it has no data_offsets" : "its data_offsets are not two whole numbers of zero or more");
+      return this.entry(
+        name,
+        offsets === undefined ? "it has no data_offsets" : "its data_offsets are not two whole numbers of zero or more",
+      );
     const known = Object.keys(WIDTH);
-    if (!isDtype(dtype)) return this.say(diagnose("weight/dtype", { file, tensor: name, dtype: legible(dtype), known }, undefined, { hint: `dtypes that are read: ${known.join(", ")}. Use the checkpoint from before quantisation` }));
+    if (!isDtype(dtype))
+      return this.say(
+        diagnose("weight/dtype", { file, tensor: name, dtype: legible(dtype), known }, undefined, {
+          hint: `dtypes that are read: ${known.join(", ")}. Use the checkpoint from before quantisation`,
+        }),
+      );
 
     const [begin, end] = offsets as [number, number];
     const sizes = shape as number[];
     if (begin > end || end > this.dataBytes)
-      return this.say(diagnose("weight/range", { file, tensor: name, begin, end, bytes: this.dataBytes }, undefined, { hint: begin > end ? "save the checkpoint again: this entry is wrong" : `the file should have ${this.dataStart + end} bytes or more: download it again` }));
+      return this.say(
+        diagnose("weight/range", { file, tensor: name, begin, end, bytes: this.dataBytes }, undefined, {
+          hint:
+            begin > end
+              ? "save the checkpoint again: this entry is wrong"
+              : `the file should have ${this.dataStart + end} bytes or more: download it again`,
+        }),
+      );
     const needed = sizes.reduce((n, d) => n * BigInt(d), BigInt(WIDTH[dtype]));
     if (needed !== BigInt(end - begin))
-      return this.say(diagnose("weight/bytes", { file, tensor: name, dtype, shape: sizes, needed: String(needed), has: end - begin }, undefined, { hint: "save the checkpoint again: this entry is wrong" }));
+      return this.say(
+        diagnose(
+          "weight/bytes",
+          { file, tensor: name, dtype, shape: sizes, needed: String(needed), has: end - begin },
+          undefined,
+          { hint: "save the checkpoint again: this entry is wrong" },
+        ),
+      );
     return { name, dtype, shape: sizes, file, offset: this.dataStart + begin, bytes: end - begin };
   }
 
@@ -134,13 +189,24 @@ class HeaderReader {
     for (const tensor of sorted) {
       if (tensor.bytes === 0) continue;
       if (last && tensor.offset < last.offset + last.bytes)
-        this.say(diagnose("weight/overlap", { file: this.file, first: last.name, second: tensor.name, byte: tensor.offset - this.dataStart }, undefined, { hint: "save the checkpoint again: one of the two entries is wrong" }));
+        this.say(
+          diagnose(
+            "weight/overlap",
+            { file: this.file, first: last.name, second: tensor.name, byte: tensor.offset - this.dataStart },
+            undefined,
+            { hint: "save the checkpoint again: one of the two entries is wrong" },
+          ),
+        );
       if (!last || tensor.offset + tensor.bytes > last.offset + last.bytes) last = tensor;
     }
   }
 
   private entry(tensor: string, reason: string): undefined {
-    return this.say(diagnose("weight/entry", { file: this.file, tensor, reason }, undefined, { hint: "save the checkpoint again with the safetensors library" }));
+    return this.say(
+      diagnose("weight/entry", { file: this.file, tensor, reason }, undefined, {
+        hint: "save the checkpoint again with the safetensors library",
+      }),
+    );
   }
 
   private say(problem: Diagnostic): undefined {
@@ -159,19 +225,32 @@ function shorten(problems: readonly Diagnostic[]): readonly Diagnostic[] {
 /** What a file is that some people have in place of a safetensors file, by how it begins. */
 function otherFormat(start: Uint8Array): { readonly what: string; readonly hint: string } | undefined {
   const text = String.fromCharCode(...start.subarray(0, PREFIX_BYTES));
-  if (text.startsWith("version ")) return { what: "a git LFS pointer: a note of where the file is", hint: "run `git lfs pull` in the clone, or download the file" };
-  if (/^\s*(<!doc|<html|<\?xml|<!--)/i.test(text)) return { what: "a web page", hint: "the download failed and left its error page: download the file again" };
-  if (text.startsWith("PK\x03\x04") || /^\x80[\x02-\x05]/.test(text)) return { what: "a pickled Python file", hint: "convert it: `safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)`" };
+  if (text.startsWith("version "))
+    return {
+      what: "a git LFS pointer: a note of where the file is",
+      hint: "run `git lfs pull` in the clone, or download the file",
+    };
+  if (/^\s*(<!doc|<html|<\?xml|<!--)/i.test(text))
+    return { what: "a web page", hint: "the download failed and left its error page: download the file again" };
+  if (text.startsWith("PK\x03\x04") || /^\x80[\x02-\x05]/.test(text))
+    return {
+      what: "a pickled Python file",
+      hint: "convert it: `safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)`",
+    };
   if (text.startsWith("GGUF")) return { what: "a GGUF file", hint: "use the publisher's safetensors files" };
   return undefined;
 }
 
 function cutShort(file: string, bytes: number, needed: number): Diagnostic {
-  return diagnose("weight/cut-short", { file, bytes, needed }, undefined, { hint: bytes === 0 ? "the file is empty: download it again" : "download the file again" });
+  return diagnose("weight/cut-short", { file, bytes, needed }, undefined, {
+    hint: bytes === 0 ? "the file is empty: download it again" : "download the file again",
+  });
 }
 
 function headerJson(file: string, reason: string, column: number): Diagnostic {
-  return diagnose("weight/header-json", { file, reason, column }, undefined, { hint: "download the file again, or save the checkpoint again" });
+  return diagnose("weight/header-json", { file, reason, column }, undefined, {
+    hint: "download the file again, or save the checkpoint again",
+  });
 }
 
 function failed(problem: Diagnostic): { readonly diagnostics: readonly Diagnostic[] } {
@@ -197,11 +276,21 @@ function isObject(x: JsonValue | undefined): x is Readonly<Record<string, JsonVa
 }
 
 function textsOf(entry: JsonValue): Record<string, string> {
-  return isObject(entry) ? Object.fromEntries(Object.entries(entry).filter((e): e is [string, string] => typeof e[1] === "string")) : {};
+  return isObject(entry)
+    ? Object.fromEntries(Object.entries(entry).filter((e): e is [string, string] => typeof e[1] === "string"))
+    : {};
 }
 
 /** `a list`, `null`, `a number`: what JSON holds, for messages. */
 export function kindOf(x: JsonValue): string {
   if (x === null) return "null";
-  return Array.isArray(x) ? "a list" : typeof x === "object" ? "an object" : typeof x === "string" ? "a text" : typeof x === "number" ? "a number" : "true or false";
+  return Array.isArray(x)
+    ? "a list"
+    : typeof x === "object"
+      ? "an object"
+      : typeof x === "string"
+        ? "a text"
+        : typeof x === "number"
+          ? "a number"
+          : "true or false";
 }

@@ -31,8 +31,8 @@ function checkText(text: string): ReturnType<typeof parse> {
 }
 
 function checkSpan(span: Span, text: string): void {
-  expect(Number.isInteger(span.start) && Number.isInteger(span.end)).toBe(true);
-  expect(0 <= span.start && span.start <= span.end && span.end <= text.length).toBe(true);
+  const inside = Number.isInteger(span.start) && 0 <= span.start && span.start <= span.end && span.end <= text.length;
+  if (!inside) throw new Error(`a span outside of the text: ${span.start} to ${span.end} of ${text.length}`);
 }
 
 function checkTree(value: unknown, text: string): void {

@@ -1,7 +1,7 @@
 /**
- * Mangled checkpoints: bits flipped, files cut, headers edited in their structure. Whatever they hold, opening one and reading all
- * its tensors ends with numbers or with diagnostics that name the file: no exception, no hang, no memory that a header asks for.
- * `MANGLED=10000` is what CI runs and the default; `SEED=n` repeats a run.
+ * Mangled checkpoints: bits flipped, files cut, headers edited in their structure. Whatever they hold, opening one
+ * and reading all its tensors ends with numbers or with diagnostics that name the file: no exception, no hang, no
+ * memory that a header asks for. `MANGLED=10000` is what CI runs and the default; `SEED=n` repeats a run.
  */
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,12 +45,32 @@ const TENSORS = [
 ] as const;
 const base = ((): { header: Record<string, Entry>; data: Uint8Array } => {
   const { header, bytes } = buildHeader(TENSORS, { format: "pt" });
-  return { header: JSON.parse(new TextDecoder().decode(header.subarray(8))) as Record<string, Entry>, data: Uint8Array.from({ length: bytes - header.length }, (_, i) => i * 37) };
+  return {
+    header: JSON.parse(new TextDecoder().decode(header.subarray(8))) as Record<string, Entry>,
+    data: Uint8Array.from({ length: bytes - header.length }, (_, i) => i * 37),
+  };
 })();
-const INDEX = JSON.stringify({ metadata: { total_size: 1 }, weight_map: Object.fromEntries(TENSORS.map(({ name }, i) => [name, `model-${1 + (i % 2)}.safetensors`])) });
+const INDEX = JSON.stringify({
+  metadata: { total_size: 1 },
+  weight_map: Object.fromEntries(TENSORS.map(({ name }, i) => [name, `model-${1 + (i % 2)}.safetensors`])),
+});
 
 const NUMBERS = [0, -1, 1.5, 4, 1e308, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 63, NaN] as const;
-const VALUES: readonly unknown[] = [...NUMBERS, null, true, "", "F32", "4", [], [4], [[4]], {}, { dtype: "F32" }, "\u0000", "é".repeat(300)];
+const VALUES: readonly unknown[] = [
+  ...NUMBERS,
+  null,
+  true,
+  "",
+  "F32",
+  "4",
+  [],
+  [4],
+  [[4]],
+  {},
+  { dtype: "F32" },
+  "\u0000",
+  "é".repeat(300),
+];
 const WORDS = ["F32", "BF16", "F64", "F8_E5M2", "f32", "", "constructor", "__proto__"] as const;
 
 /** One edit of the structure of a header. */
@@ -64,26 +84,50 @@ const EDITS: readonly ((header: Record<string, Entry>, name: string) => void)[] 
   (h, n) => (h[n]!.data_offsets = [below(200), below(200)]),
   (h, n) => (h[n]!.data_offsets = pick(VALUES)),
   (h, n) => delete (h[n] as Partial<Entry>)[pick(["dtype", "shape", "data_offsets"] as const)],
-  (h, n) => (h[pick(["", "x", "__proto__", "__metadata__", "constructor", `a${"b".repeat(2000)}`, "\u001b[2J", "../x"])] = structuredClone(h[n]!)),
+  (h, n) =>
+    (h[pick(["", "x", "__proto__", "__metadata__", "constructor", `a${"b".repeat(2000)}`, "\u001b[2J", "../x"])] =
+      structuredClone(h[n]!)),
   (h) => ((h as Record<string, unknown>)["__metadata__"] = pick(VALUES)),
 ];
 
 function mangledHeader(): Uint8Array {
   const header = structuredClone(base.header);
   for (let edits = 1 + below(3); edits > 0; edits--) {
-    const names = Object.keys(header).filter((n) => n !== "__metadata__" && typeof header[n] === "object" && header[n] !== null && !Array.isArray(header[n]));
+    const names = Object.keys(header).filter(
+      (n) => n !== "__metadata__" && typeof header[n] === "object" && header[n] !== null && !Array.isArray(header[n]),
+    );
     if (names.length > 0) pick(EDITS)(header, pick(names));
   }
   const text = JSON.stringify(header, (_, v: unknown) => (Number.isNaN(v) ? "NaN" : v));
   const spliced = draw() < 0.2 ? splice(text) : text;
-  return safetensorsFile(spliced, base.data, draw() < 0.1 ? pick(["0", "1", "8", "1152921504606846976", "18446744073709551615", "100000000", "2147483648", String(spliced.length - 1), String(spliced.length + 8)]) : undefined);
+  return safetensorsFile(
+    spliced,
+    base.data,
+    draw() < 0.1
+      ? pick([
+          "0",
+          "1",
+          "8",
+          "1152921504606846976",
+          "18446744073709551615",
+          "100000000",
+          "2147483648",
+          String(spliced.length - 1),
+          String(spliced.length + 8),
+        ])
+      : undefined,
+  );
 }
 
 /** A piece of the text taken out, written twice, or replaced by another. */
 function splice(text: string): string {
   const [a, b] = [below(text.length), below(text.length)].sort((x, y) => x - y) as [number, number];
   const part = text.slice(a, b);
-  return text.slice(0, a) + pick(["", part + part, part.slice(0, 5), "{", "]", '"', ",", "\\", "1e999", "[".repeat(5000), "\u00e9", "null"]) + text.slice(b);
+  return (
+    text.slice(0, a) +
+    pick(["", part + part, part.slice(0, 5), "{", "]", '"', ",", "\\", "1e999", "[".repeat(5000), "\u00e9", "null"]) +
+    text.slice(b)
+  );
 }
 
 function flipped(bytes: Uint8Array): Uint8Array {
@@ -125,7 +169,8 @@ function readAll(path: string, name: string): boolean {
     expect(diagnostics.length).toBeGreaterThan(0);
     return false;
   }
-  for (const t of value.tensors.values()) expect(toFloat32(t.dtype, value.read(t))).toHaveLength(t.shape.reduce((n, d) => n * d, 1));
+  for (const t of value.tensors.values())
+    expect(toFloat32(t.dtype, value.read(t))).toHaveLength(t.shape.reduce((n, d) => n * d, 1));
   value.close();
   return true;
 }
@@ -150,10 +195,16 @@ test(`${runs} mangled checkpoints, seed ${seed}`, { timeout: 120_000 }, () => {
 });
 
 test(`${Math.ceil(runs / 10)} mangled indices and configs`, { timeout: 120_000 }, () => {
-  for (const [i, names] of [["words.weight", "layers.0.norm.weight"], ["layers.0.q.weight", "steps"]].entries()) {
+  for (const [i, names] of [
+    ["words.weight", "layers.0.norm.weight"],
+    ["layers.0.q.weight", "steps"],
+  ].entries()) {
     const own = TENSORS.filter((t) => names.includes(t.name));
     const { header, bytes } = buildHeader(own);
-    writeFileSync(join(folder, `model-${i + 1}.safetensors`), Buffer.concat([header, new Uint8Array(bytes - header.length)]));
+    writeFileSync(
+      join(folder, `model-${i + 1}.safetensors`),
+      Buffer.concat([header, new Uint8Array(bytes - header.length)]),
+    );
   }
   rmSync(join(folder, "model.safetensors"), { force: true });
   const index = Buffer.from(INDEX);

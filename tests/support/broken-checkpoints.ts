@@ -1,6 +1,6 @@
 /**
- * @file Checkpoint folders made from a description, most of them broken on purpose. Used by unit tests and by the fixtures of
- * `tests/errors/weight` and `tests/errors/artifact`.
+ * @file Checkpoint folders made from a description, most of them broken on purpose. Used by unit tests and by the
+ * fixtures of `tests/errors/weight` and `tests/errors/artifact`.
  */
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -85,7 +85,10 @@ export function safetensorsFile(header: unknown, data: Uint8Array, length?: stri
 /** A fixture of a diagnostic: a folder, and what is done with it. */
 export interface BrokenFixture {
   readonly files: Files;
-  /** `open`: a checkpoint is opened and all of it read. `write`: something is compiled to `path`. `run`: the artifact at `path` is run without inputs. */
+  /**
+   * `open`: a checkpoint is opened and all of it read. `write`: something is compiled to `path`. `run`: the artifact
+   * at `path` is run without inputs.
+   */
   readonly do: "open" | "write" | "run";
   /** Inside the folder; by default the folder itself. Messages show it as it is here, or as `my-model`. */
   readonly path?: string;
@@ -102,8 +105,13 @@ export async function runBrokenFixture(path: string): Promise<readonly Diagnosti
   const fixture = JSON.parse(readFileSync(path, "utf8")) as BrokenFixture;
   return withFolder(fixture.files, async (folder) => {
     const found = await perform(fixture, folder);
-    const clean = (text: string): string => text.replaceAll(`${folder}/`, "").replace(/\d+ are free/, "1000000 are free");
-    return found.map((d) => ({ ...d, message: clean(d.message), ...(d.hint === undefined ? {} : { hint: clean(d.hint) }) }));
+    const clean = (text: string): string =>
+      text.replaceAll(`${folder}/`, "").replace(/\d+ are free/, "1000000 are free");
+    return found.map((d) => ({
+      ...d,
+      message: clean(d.message),
+      ...(d.hint === undefined ? {} : { hint: clean(d.hint) }),
+    }));
   });
 }
 
@@ -117,8 +125,23 @@ async function perform(fixture: BrokenFixture, folder: string): Promise<readonly
   }
   const length = fixture.bytes ?? 1;
   const written = await writeArtifact(path, {
-    record: { producer: { name: "tfm", version: "0.1.0" }, source: "my-model", sourceHash: hashOf([]), settings: {}, target: "onnx", inputs: [], outputs: [], states: [] },
-    files: [{ kind: "data", name: "model.onnx_data", ranges: [{ offset: 0, length, pieces: () => [new Uint8Array(length)] }] }],
+    record: {
+      producer: { name: "tfm", version: "0.1.0" },
+      source: "my-model",
+      sourceHash: hashOf([]),
+      settings: {},
+      target: "onnx",
+      inputs: [],
+      outputs: [],
+      states: [],
+    },
+    files: [
+      {
+        kind: "data",
+        name: "model.onnx_data",
+        ranges: [{ offset: 0, length, pieces: () => [new Uint8Array(length)] }],
+      },
+    ],
     ...(fixture.checkpoint === undefined ? {} : { checkpoint: join(folder, fixture.checkpoint) }),
   });
   return written.diagnostics;

@@ -45,7 +45,18 @@ interface Description {
   readonly model_class: string;
   readonly parameter_count: number;
   readonly tokenizer?: Fixture["tokenizer"];
-  readonly cases: Readonly<Record<string, { readonly kind: CheckpointCase["kind"]; readonly note: string; readonly options: CheckpointCase["options"]; readonly inputs: object; readonly outputs: object }>>;
+  readonly cases: Readonly<
+    Record<
+      string,
+      {
+        readonly kind: CheckpointCase["kind"];
+        readonly note: string;
+        readonly options: CheckpointCase["options"];
+        readonly inputs: object;
+        readonly outputs: object;
+      }
+    >
+  >;
 }
 
 /** Reads the fixture of a folder of `tests/checkpoints`, `llama3`. */
@@ -63,9 +74,22 @@ export function readFixture(name: string): Fixture {
     );
   const cases = Object.entries(described.cases).map(([caseName, c]): [string, CheckpointCase] => [
     caseName,
-    { name: caseName, kind: c.kind, note: c.note, options: c.options, inputs: named(`${caseName}.input`, c.inputs), outputs: named(`${caseName}.output`, c.outputs) },
+    {
+      name: caseName,
+      kind: c.kind,
+      note: c.note,
+      options: c.options,
+      inputs: named(`${caseName}.input`, c.inputs),
+      outputs: named(`${caseName}.output`, c.outputs),
+    },
   ]);
-  return { folder, modelClass: described.model_class, parameterCount: described.parameter_count, tokenizer: described.tokenizer ?? [], cases: new Map(cases) };
+  return {
+    folder,
+    modelClass: described.model_class,
+    parameterCount: described.parameter_count,
+    tokenizer: described.tokenizer ?? [],
+    cases: new Map(cases),
+  };
 }
 
 /** All tensors of a small file. */

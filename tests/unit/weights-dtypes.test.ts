@@ -26,17 +26,24 @@ const finite = (dtype: "F16" | "BF16", infinity: number): Float64Array => {
   return values;
 };
 
-test.each([["F16", 0x7c00], ["BF16", 0x7f80]] as const)("%s: every pattern survives the way to float32 and back", (dtype, infinity) => {
+test.each([
+  ["F16", 0x7c00],
+  ["BF16", 0x7f80],
+] as const)("%s: every pattern survives the way to float32 and back", (dtype, infinity) => {
   const wide = toFloat32(dtype, bytes(every16));
   expect(wide[1]).toBe(dtype === "F16" ? 2 ** -24 : 2 ** -133);
   expect(wide[infinity]).toBe(Infinity);
   const back = words(fromFloat32(dtype, wide));
   let wrong = 0;
-  for (let i = 0; i < back.length; i++) if (Number.isNaN(wide[i]!) ? (back[i]! & 0x7fff) <= infinity : back[i] !== i) wrong++;
+  for (let i = 0; i < back.length; i++)
+    if (Number.isNaN(wide[i]!) ? (back[i]! & 0x7fff) <= infinity : back[i] !== i) wrong++;
   expect(wrong).toBe(0);
 });
 
-test.each([["F16", 0x7c00], ["BF16", 0x7f80]] as const)("%s: narrowing takes the nearest, ties to even", (dtype, infinity) => {
+test.each([
+  ["F16", 0x7c00],
+  ["BF16", 0x7f80],
+] as const)("%s: narrowing takes the nearest, ties to even", (dtype, infinity) => {
   const values = finite(dtype, infinity);
   const cases: number[] = [];
   for (let i = 0; i < infinity; i += 7) {
@@ -47,7 +54,12 @@ test.each([["F16", 0x7c00], ["BF16", 0x7f80]] as const)("%s: narrowing takes the
   cases.push(2 ** -25, 2 ** -25 * (1 + 2 ** -23), 2 ** -149, 0);
   const found = words(fromFloat32(dtype, Float32Array.from(cases)));
   expect(cases.filter((x, i) => found[i] !== nearest(x, values))).toEqual([]);
-  const negative = words(fromFloat32(dtype, Float32Array.from(cases, (x) => -x)));
+  const negative = words(
+    fromFloat32(
+      dtype,
+      Float32Array.from(cases, (x) => -x),
+    ),
+  );
   expect(negative).toEqual(found.map((w) => w | 0x8000));
 });
 

@@ -5,7 +5,9 @@ import { parseJson } from "../../src/weights/json.ts";
 
 const problem = (text: string, options = {}) => {
   const parsed = parseJson(text, options);
-  return "problem" in parsed ? `${parsed.problem.line}:${parsed.problem.column} ${parsed.problem.reason}` : `fine: ${JSON.stringify(parsed.value)}`;
+  return "problem" in parsed
+    ? `${parsed.problem.line}:${parsed.problem.column} ${parsed.problem.reason}`
+    : `fine: ${JSON.stringify(parsed.value)}`;
 };
 
 test("values are those of JSON.parse", () => {
@@ -19,26 +21,51 @@ test("values are those of JSON.parse", () => {
 });
 
 test("a text is refused exactly where JSON.parse refuses it", () => {
-  const piece = fc.constantFrom("{", "}", "[", "]", ",", ":", '"a"', '"', "1", "-", "0", ".5", "e3", "true", "nul", " ", "\n", "\\u00e9", "\\x", "\u0001", "NaN");
+  const piece = fc.constantFrom(
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"a"',
+    '"',
+    "1",
+    "-",
+    "0",
+    ".5",
+    "e3",
+    "true",
+    "nul",
+    " ",
+    "\n",
+    "\\u00e9",
+    "\\x",
+    "\u0001",
+    "NaN",
+  );
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 9 }).map((p) => p.join("")), (text) => {
-      let expected: unknown;
-      try {
-        expected = { value: JSON.parse(text) };
-      } catch {
-        expected = undefined;
-      }
-      const parsed = parseJson(text);
-      if (expected === undefined) expect(parsed).toHaveProperty("problem");
-      else expect(parsed).toEqual(expected);
-    }),
+    fc.property(
+      fc.array(piece, { maxLength: 9 }).map((p) => p.join("")),
+      (text) => {
+        let expected: unknown;
+        try {
+          expected = { value: JSON.parse(text) };
+        } catch {
+          expected = undefined;
+        }
+        const parsed = parseJson(text);
+        if (expected === undefined) expect(parsed).toHaveProperty("problem");
+        else expect(parsed).toEqual(expected);
+      },
+    ),
     { seed: 12, numRuns: 5000 },
   );
 });
 
 test("what is wrong is said with its place", () => {
   expect(problem("")).toBe("1:1 it is empty");
-  expect(problem('{\n  "a": 1\n  "b": 2\n}')).toBe("3:3 `,` or `}` should stand where `\"` does");
+  expect(problem('{\n  "a": 1\n  "b": 2\n}')).toBe('3:3 `,` or `}` should stand where `"` does');
   expect(problem('{"a": ')).toBe("1:7 it ends in the middle");
   expect(problem('{"a": NaN}')).toBe("1:7 a value should stand where `N` does");
   expect(problem('{"a": 1}}')).toBe("1:9 `}` stands after the end");

@@ -15,10 +15,18 @@ const evaluate = (): never => {
 };
 
 /** A checkpoint of one tensor in memory. */
-function inMemory(bytes: Uint8Array, dtype: StoredTensor["dtype"], shape: readonly number[]): { checkpoint: Checkpoint; tensor: StoredTensor } {
+function inMemory(
+  bytes: Uint8Array,
+  dtype: StoredTensor["dtype"],
+  shape: readonly number[],
+): { checkpoint: Checkpoint; tensor: StoredTensor } {
   const tensor: StoredTensor = { name: "w", dtype, shape, file: "model.safetensors", offset: 0, bytes: bytes.length };
-  const read = (_: StoredTensor, start = 0, length = bytes.length - start): Uint8Array => bytes.slice(start, start + length);
-  return { tensor, checkpoint: { name: "memory", tensors: new Map([["w", tensor]]), files: [], read, close: () => undefined } };
+  const read = (_: StoredTensor, start = 0, length = bytes.length - start): Uint8Array =>
+    bytes.slice(start, start + length);
+  return {
+    tensor,
+    checkpoint: { name: "memory", tensors: new Map([["w", tensor]]), files: [], read, close: () => undefined },
+  };
 }
 
 /** The slow, plain way. */
@@ -37,7 +45,15 @@ function reordered(data: readonly number[], shape: readonly number[], from: read
 }
 
 const shapes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 });
-const permutations = shapes.chain((shape) => fc.record({ shape: fc.constant(shape), from: fc.shuffledSubarray(shape.map((_, i) => i), { minLength: shape.length }) }));
+const permutations = shapes.chain((shape) =>
+  fc.record({
+    shape: fc.constant(shape),
+    from: fc.shuffledSubarray(
+      shape.map((_, i) => i),
+      { minLength: shape.length },
+    ),
+  }),
+);
 
 test("permute moves every element where it belongs", () => {
   fc.assert(
@@ -74,7 +90,13 @@ test("a transposed tensor larger than the budget is read in slabs", () => {
   const data = Float32Array.from({ length: rows * columns }, (_, i) => i);
   const { checkpoint, tensor } = inMemory(new Uint8Array(data.buffer), "F32", [rows, columns]);
   const [r, c] = [axis("r", rows), axis("c", columns)];
-  const parts = [...materialize({ kind: "stored", tensor, order: [r, c] }, { path: "w", order: [c, r], dtype: "F32" }, { checkpoint, evaluate, budget: 1 << 19 })];
+  const parts = [
+    ...materialize(
+      { kind: "stored", tensor, order: [r, c] },
+      { path: "w", order: [c, r], dtype: "F32" },
+      { checkpoint, evaluate, budget: 1 << 19 },
+    ),
+  ];
   expect(parts.length).toBeGreaterThan(2);
   expect(Math.max(...parts.map((p) => p.length))).toBeLessThanOrEqual(1 << 19);
   const found = Float32Array.from(parts.flatMap((p) => [...toFloat32("F32", p)]));
@@ -86,10 +108,26 @@ test("dtypes are converted on the way, and the same dtype keeps its bits", () =>
   const values = Float32Array.of(1, -0.5, 3.140625);
   const half = inMemory(fromFloat32("F16", values), "F16", [3]);
   const stored: WeightSource = { kind: "stored", tensor: half.tensor, order };
-  expect([...toFloat32("F32", materializeWhole(stored, { path: "w", order, dtype: "F32" }, { checkpoint: half.checkpoint, evaluate }))]).toEqual([...values]);
-  expect([...toFloat32("BF16", materializeWhole(stored, { path: "w", order, dtype: "BF16" }, { checkpoint: half.checkpoint, evaluate }))]).toEqual([1, -0.5, 3.140625]);
+  expect([
+    ...toFloat32(
+      "F32",
+      materializeWhole(stored, { path: "w", order, dtype: "F32" }, { checkpoint: half.checkpoint, evaluate }),
+    ),
+  ]).toEqual([...values]);
+  expect([
+    ...toFloat32(
+      "BF16",
+      materializeWhole(stored, { path: "w", order, dtype: "BF16" }, { checkpoint: half.checkpoint, evaluate }),
+    ),
+  ]).toEqual([1, -0.5, 3.140625]);
   const signalling = inMemory(Uint8Array.of(1, 0x7c, 0, 0x3c, 0, 0), "F16", [3]);
-  expect([...materializeWhole({ kind: "stored", tensor: signalling.tensor, order }, { path: "w", order, dtype: "F16" }, { checkpoint: signalling.checkpoint, evaluate })]).toEqual([1, 0x7c, 0, 0x3c, 0, 0]);
+  expect([
+    ...materializeWhole(
+      { kind: "stored", tensor: signalling.tensor, order },
+      { path: "w", order, dtype: "F16" },
+      { checkpoint: signalling.checkpoint, evaluate },
+    ),
+  ]).toEqual([1, 0x7c, 0, 0x3c, 0, 0]);
 });
 
 test("a computed weight is what its graph gives, brought into order", () => {
@@ -98,10 +136,18 @@ test("a computed weight is what its graph gives, brought into order", () => {
   b.output("w", b.input("w", { dtype: "float", axes: [m, n] }));
   const { checkpoint, tensor } = inMemory(fromFloat32("BF16", Float32Array.of(1, 2, 3, 4, 5, 6)), "BF16", [6]);
   const source: WeightSource = { kind: "computed", tensors: [tensor], graph: b.build() };
-  const doubled = materializeWhole(source, { path: "w", order: [n, m], dtype: "F32" }, {
-    checkpoint,
-    evaluate: (_, [x]) => ({ dtype: "float", axes: x!.axes, data: Float64Array.from(x!.data as ArrayLike<number>, (v) => 2 * v) }),
-  });
+  const doubled = materializeWhole(
+    source,
+    { path: "w", order: [n, m], dtype: "F32" },
+    {
+      checkpoint,
+      evaluate: (_, [x]) => ({
+        dtype: "float",
+        axes: x!.axes,
+        data: Float64Array.from(x!.data as ArrayLike<number>, (v) => 2 * v),
+      }),
+    },
+  );
   expect([...toFloat32("F32", doubled)]).toEqual([2, 8, 4, 10, 6, 12]);
 });
 
@@ -114,13 +160,26 @@ test("Philox4x32-10 gives the numbers of its authors", () => {
   // kat_vectors of Random123
   expect(run(0, 0, 0, 0, 0, 0)).toEqual(["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]);
   expect(run(-1, -1, -1, -1, -1, -1)).toEqual(["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"]);
-  expect(run(0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0)).toEqual(["d16cfe09", "94fdcceb", "5001e420", "24126ea1"]);
+  expect(run(0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0)).toEqual([
+    "d16cfe09",
+    "94fdcceb",
+    "5001e420",
+    "24126ea1",
+  ]);
 });
 
-function drawn(path: string, seed: number, order: readonly Axis[], budget?: number, declared?: readonly Axis[]): number[] {
+function drawn(
+  path: string,
+  seed: number,
+  order: readonly Axis[],
+  budget?: number,
+  declared?: readonly Axis[],
+): number[] {
   const source: WeightSource = { kind: "initial", initial: { kind: "normal", deviation: 0.02 }, seed };
   const wanted: Wanted = { path, order, dtype: "F32", ...(declared ? { declared } : {}) };
-  return [...toFloat32("F32", materializeWhole(source, wanted, { evaluate, ...(budget === undefined ? {} : { budget }) }))];
+  return [
+    ...toFloat32("F32", materializeWhole(source, wanted, { evaluate, ...(budget === undefined ? {} : { budget }) })),
+  ];
 }
 
 test("drawn weights depend on the path and the seed, and on nothing else", () => {
@@ -156,10 +215,18 @@ test("drawn weights are normal: mean, deviation, kurtosis and the share of each 
 test("a constant fills every element, in any dtype", () => {
   const source: WeightSource = { kind: "initial", initial: { kind: "constant", value: 1 }, seed: 0 };
   const order = [axis("n", 4)];
-  expect([...materializeWhole(source, { path: "w", order, dtype: "BF16" }, { evaluate })]).toEqual([0x80, 0x3f, 0x80, 0x3f, 0x80, 0x3f, 0x80, 0x3f]);
+  expect([...materializeWhole(source, { path: "w", order, dtype: "BF16" }, { evaluate })]).toEqual([
+    0x80, 0x3f, 0x80, 0x3f, 0x80, 0x3f, 0x80, 0x3f,
+  ]);
 });
 
 test("axes that are not those of the weight are a bug of the compiler", () => {
   const { checkpoint, tensor } = inMemory(new Uint8Array(16), "F32", [4]);
-  expect(() => materializeWhole({ kind: "stored", tensor, order: [axis("n", 4)] }, { path: "w", order: [axis("m", 4)], dtype: "F32" }, { checkpoint, evaluate })).toThrow("w has the axes n=4, not m=4");
+  expect(() =>
+    materializeWhole(
+      { kind: "stored", tensor, order: [axis("n", 4)] },
+      { path: "w", order: [axis("m", 4)], dtype: "F32" },
+      { checkpoint, evaluate },
+    ),
+  ).toThrow("w has the axes n=4, not m=4");
 });

@@ -12,7 +12,8 @@ export const artifactCodes = {
   }),
   "artifact/occupied": entry<{ out: string; example: string }>({
     severity: "error",
-    message: (p) => `${p.out} already holds ${p.example} and no tfm.json, so it was not written by tfm; nothing in it was touched`,
+    message: (p) =>
+      `${p.out} already holds ${p.example} and no tfm.json, so it was not written by tfm; nothing in it was touched`,
     why: "A folder that tfm wrote before is replaced as a whole. Any other would lose its files.",
     mend: "Choose another folder, or empty this one.",
     wrong: "tfm compile my-model -o ~/documents",
@@ -20,7 +21,8 @@ export const artifactCodes = {
   }),
   "artifact/foreign-files": entry<{ out: string; files: readonly string[] }>({
     severity: "error",
-    message: (p) => `${p.out} holds ${p.files[0]!}${p.files.length > 1 ? ` and ${p.files.length - 1} more` : ""} beside what tfm wrote; nothing in it was touched`,
+    message: (p) =>
+      `${p.out} holds ${p.files[0]!}${p.files.length > 1 ? ` and ${p.files.length - 1} more` : ""} beside what tfm wrote; nothing in it was touched`,
     why: "A folder that tfm wrote before is replaced as a whole, and what was put there since would be lost.",
     mend: "Move those files away, or choose another folder.",
     wrong: "out/ with model.onnx, tfm.json and notes.txt",
@@ -36,7 +38,8 @@ export const artifactCodes = {
   }),
   "artifact/cannot-write": entry<{ out: string; file: string; reason: string }>({
     severity: "error",
-    message: (p) => `${p.file === "" ? p.out : `${p.file} in ${p.out}`} cannot be written: ${p.reason}; nothing was left behind`,
+    message: (p) =>
+      `${p.file === "" ? p.out : `${p.file} in ${p.out}`} cannot be written: ${p.reason}; nothing was left behind`,
     why: "The operating system refused.",
     mend: "Check the path and its permissions, or choose another folder.",
     wrong: "tfm compile my-model -o /proc/out",
@@ -44,7 +47,8 @@ export const artifactCodes = {
   }),
   "artifact/disk-full": entry<{ out: string; needed: number; free: number }>({
     severity: "error",
-    message: (p) => `there is no room for ${p.out}: ${p.needed} bytes are to be written, and ${p.free} are free; nothing was left behind`,
+    message: (p) =>
+      `there is no room for ${p.out}: ${p.needed} bytes are to be written, and ${p.free} are free; nothing was left behind`,
     why: "Weights that cannot be linked as they lie are written anew, and need as much room as they have bytes.",
     mend: "Free some room, or choose a folder on another disk. On the disk of the checkpoint itself its files are linked and take no room.",
     wrong: "tfm compile my-model -o /small-disk/out",
@@ -60,7 +64,8 @@ export const artifactCodes = {
   }),
   "artifact/version": entry<{ folder: string; found: number; known: number }>({
     severity: "error",
-    message: (p) => `${p.folder} was written by ${p.found > p.known ? "a newer" : "an older"} tfm: its tfm.json has version ${p.found}, and this one reads ${p.known}`,
+    message: (p) =>
+      `${p.folder} was written by ${p.found > p.known ? "a newer" : "an older"} tfm: its tfm.json has version ${p.found}, and this one reads ${p.known}`,
     why: "What tfm.json holds may change from version to version; the number says which it is.",
     mend: "Compile the model again with this tfm, or run it with the one that compiled it.",
     wrong: '{ "version": 99 }',
@@ -76,7 +81,8 @@ export const artifactCodes = {
   }),
   "artifact/file-size": entry<{ folder: string; file: string; found: number; wanted: number; linked: boolean }>({
     severity: "error",
-    message: (p) => `${p.file} in ${p.folder} has ${p.found} bytes; when it was ${p.linked ? "linked" : "written"} it had ${p.wanted}`,
+    message: (p) =>
+      `${p.file} in ${p.folder} has ${p.found} bytes; when it was ${p.linked ? "linked" : "written"} it had ${p.wanted}`,
     why: "The model refers to places in this file, which have moved if it has changed. A linked file is the checkpoint's own: whoever changes one changes both.",
     mend: "Compile again.",
     wrong: "training on, into the same model.safetensors that the artifact links",

@@ -234,6 +234,14 @@ export const syntaxCodes = {
     wrong: "op f(a)(b)(c) = a",
     right: "op f(a)(b, c) = a",
   }),
+  "syntax/second-name": entry({
+    severity: "error",
+    message: () => "only an input has a second name outside",
+    why: "Where a model is compiled into two graphs, one for what is computed once and one for the steps, an input may be called otherwise in the second: `as \"first\" | \"second\"`. A parameter is the same weight in both.",
+    mend: "Leave the second name out.",
+    wrong: "block f() { input x: [..., d] param w as \"a\" | \"b\": [d] = ones output x * w }",
+    right: "block f() { input x: [..., d] param w as \"a\": [d] = ones output x * w }",
+  }),
   "syntax/law-without-equation": entry({
     severity: "error",
     message: () => "a law is an equation: `left == right`, or `left != right`",

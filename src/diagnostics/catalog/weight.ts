@@ -2,7 +2,8 @@
 import { entry } from "../diagnostic.ts";
 
 const AGAIN = "Download the file again, and compare its size with what the publisher states.";
-const HEADER = "A safetensors file begins with eight bytes that say how long its header is; the header is JSON that says where each tensor lies.";
+const HEADER =
+  "A safetensors file begins with eight bytes that say how long its header is; the header is JSON that says where each tensor lies.";
 
 export const weightCodes = {
   "weight/no-such-path": entry<{ path: string }>({
@@ -47,7 +48,8 @@ export const weightCodes = {
   }),
   "weight/which-file": entry<{ folder: string; files: readonly string[] }>({
     severity: "error",
-    message: (p) => `${p.folder} holds ${p.files.length} .safetensors files, and neither a model.safetensors nor an index`,
+    message: (p) =>
+      `${p.folder} holds ${p.files.length} .safetensors files, and neither a model.safetensors nor an index`,
     why: "Which of several files make up the checkpoint is said by model.safetensors.index.json.",
     mend: "Download the index too, or name the one file: `-w FOLDER/FILE.safetensors`.",
     wrong: "my-model/ with model-00001-of-00002.safetensors and model-00002-of-00002.safetensors",
@@ -95,7 +97,10 @@ export const weightCodes = {
   }),
   "weight/duplicate": entry<{ file: string; tensor: string; key: string }>({
     severity: "error",
-    message: (p) => (p.key === p.tensor ? `${p.file} has ${p.tensor} twice` : `the entry of ${p.tensor} in ${p.file} has ${p.key} twice`),
+    message: (p) =>
+      p.key === p.tensor
+        ? `${p.file} has ${p.tensor} twice`
+        : `the entry of ${p.tensor} in ${p.file} has ${p.key} twice`,
     why: "Which of two tensors of one name is meant cannot be known: other readers may take either.",
     mend: "Save the checkpoint again with the safetensors library, which writes each name once.",
     wrong: '{"w": {...}, "w": {...}}',
@@ -117,9 +122,17 @@ export const weightCodes = {
     wrong: '{"dtype": "F8_E4M3"}',
     right: '{"dtype": "BF16"}',
   }),
-  "weight/bytes": entry<{ file: string; tensor: string; dtype: string; shape: readonly number[]; needed: string; has: number }>({
+  "weight/bytes": entry<{
+    file: string;
+    tensor: string;
+    dtype: string;
+    shape: readonly number[];
+    needed: string;
+    has: number;
+  }>({
     severity: "error",
-    message: (p) => `${p.tensor} in ${p.file} is ${p.dtype} [${p.shape.join(", ")}], which takes ${p.needed} bytes; its entry gives it ${p.has}`,
+    message: (p) =>
+      `${p.tensor} in ${p.file} is ${p.dtype} [${p.shape.join(", ")}], which takes ${p.needed} bytes; its entry gives it ${p.has}`,
     why: "The shape and the dtype of a tensor say how many bytes it has, and so do its offsets. The two must agree.",
     mend: "Save the checkpoint again with the safetensors library.",
     wrong: '{"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 8]}',
@@ -154,7 +167,8 @@ export const weightCodes = {
   }),
   "weight/index-path": entry<{ index: string; tensor: string; file: string }>({
     severity: "error",
-    message: (p) => `${p.index} puts ${p.tensor} in ${JSON.stringify(p.file)}, which is no name of a .safetensors file beside it`,
+    message: (p) =>
+      `${p.index} puts ${p.tensor} in ${JSON.stringify(p.file)}, which is no name of a .safetensors file beside it`,
     why: "The files of a checkpoint lie in one folder. A name that leads elsewhere could make any file of this machine part of the model.",
     mend: "Correct the name, or download the index again.",
     wrong: '{"weight_map": {"proj.weight": "../other/model.safetensors"}}',
