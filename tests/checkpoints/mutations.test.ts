@@ -1,0 +1,100 @@
+/**
+ * The test of the tests: of each family's source ten details are changed, one at a time, and the comparison with the reference
+ * fails every time: by more than the tolerance, or because the compiler says that something does not fit.
+ */
+import { describe, expect, test } from "vitest";
+import { CHECKPOINTS } from "../support/checkpoint-cases.ts";
+import { differenceOf, type Change } from "../support/evaluate-checkpoint.ts";
+import { TOLERANCE } from "../support/cases.ts";
+
+const layers = (from: string, to: string): Change => ({ module: "std.layers", from, to });
+const attention = (from: string, to: string): Change => ({ module: "std.attention", from, to });
+const operators = (from: string, to: string): Change => ({ module: "std.operators", from, to });
+const inFile = (module: string) => (from: string, to: string): Change => ({ module: `std.families.${module}`, from, to });
+
+const scale = attention("scale: float = head_dim ^ -0.5, softcap: float? = none, bias = false): attention", "scale: float = 1, softcap: float? = none, bias = false): attention");
+const causal = layers("block decoder(...) < ... > = transformer_layer(causal = true, ...) < ... >", "block decoder(...) < ... > = transformer_layer(causal = false, ...) < ... >");
+const epsilon = operators("rsqrt(mean(x ^ 2, over = d) + eps) * weight", "rsqrt(mean(x ^ 2, over = d)) * weight + eps");
+const centred = operators("op centre(x: [..., d]) = x - mean(x, over = d)", "op centre(x: [..., d]) = x");
+const erf = operators("op gelu(x) = 0.5 * x * (1 + erf(x / sqrt(2)))", "op gelu(x) = gelu_tanh(x)");
+const cubic = operators("0.044715", "0.04");
+
+const llama = inFile("llama");
+const bert = inFile("bert");
+const gpt = inFile("gpt");
+const glm = inFile("glm");
+
+const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: string, change: Change][]>> = {
+  llama: [
+    ["llama3", "single", scale],
+    ["llama3", "single", causal],
+    ["mistral", "single", epsilon],
+    ["mistral", "long", llama("window = config.sliding_window;", "")],
+    ["llama3", "single", llama("rope(theta, scaling)", "rope(theta, scaling, neighbours = true)")],
+    ["llama3", "single", llama("theta = config.rope_parameters.rope_theta ?? config.rope_theta", "theta = none")],
+    ["llama3_1", "long", llama("scaling = rope_scaling_of(config.rope_parameters ?? config.rope_scaling)", "scaling = unscaled")],
+    ["llama3", "single", llama("{gate, up, down}.* = \"mlp.{gate, up, down}_proj.*\"", "{up, gate, down}.* = \"mlp.{gate, up, down}_proj.*\"")],
+    ["llama3", "single", llama("    -> norm: rmsnorm(eps)\n", "")],
+    ["llama3", "single", llama("decoder x{layers}", "decoder(post) x{layers}")],
+    ["llama3", "single", llama("activation = activation_named(config.hidden_act)", "activation = gelu")],
+  ],
+  bert: [
+    ["bert-base-model", "single", scale],
+    ["bert-base-model", "single", centred],
+    ["bert-base-model", "single", erf],
+    ["bert-base-model", "single", bert("encoder(post)", "encoder")],
+    ["bert-base-model", "single", bert("encoder(post)", "decoder(post)")],
+    ["bert-base-model", "single", bert(" + (segment_ids -> kind: embed(segments))", "")],
+    ["bert-base-model", "single", bert("position(seq) -> place", "(position(seq) + 1) -> place")],
+    ["bert-base-model", "single", bert("last_hidden_state[seq = 0]", "last_hidden_state[seq = 1]")],
+    ["bert-sequence-classification", "single", bert("eps = config.layer_norm_eps;", "")],
+    ["bert-base-model", "single", bert("{q, k, v}.* = \"attention.self.{query, key, value}.*\"", "{k, q, v}.* = \"attention.self.{query, key, value}.*\"")],
+    ["bert-pretraining", "single", bert("-> transform: linear(hidden) -> activation ->", "-> transform: linear(hidden) -> relu ->")],
+    ["bert-base-model", "single", bert("pooler: linear(hidden) -> tanh", "pooler: linear(hidden)")],
+  ],
+  gpt: [
+    ["gpt2", "single", scale],
+    ["gpt2", "single", causal],
+    ["gpt2", "single", cubic],
+    ["gpt2", "single", gpt("position_ids -> place", "(position_ids + 1) -> place")],
+    ["gpt2", "single", gpt("{q, k, v}.weight = \"attn.c_attn.weight\"[hidden', (part = 3, heads, head_dim)][part = {0, 1, 2}]", "{q, k, v}.weight = \"attn.c_attn.weight\"[hidden', (heads, part = 3, head_dim)][part = {0, 1, 2}]")],
+    ["gpt2", "single", gpt("{q, k, v}.bias = \"attn.c_attn.bias\"[(part = 3, heads, head_dim)][part = {0, 1, 2}]", "{q, k, v}.bias = \"attn.c_attn.bias\"[(part = 3, heads, head_dim)][part = {2, 1, 0}]")],
+    ["gpt2", "single", gpt("\"attn.c_proj.weight\"[mixed', hidden]", "\"attn.c_proj.weight\"")],
+    ["gpt2", "single", gpt("last_norm = config.model_type != \"openai-gpt\"", "last_norm = false")],
+    ["gpt1", "single", gpt("then post else pre", "then pre else post")],
+    ["gpt3", "long", gpt("if t == \"banded\"", "if t == \"dense\"")],
+    ["gpt2-sequence-classification", "batch2", gpt("tokens != pad, position(seq), 0)", "tokens != pad, position(seq), 0) - 1 * (tokens[seq = 0] * 0 + 1)")],
+    ["gpt1", "single", gpt("== \"gelu\" then gelu_tanh", "== \"gelu\" then gelu")],
+  ],
+  glm: [
+    ["glm", "single", scale],
+    ["glm", "single", attention("key <= query or key < n", "key <= query or key <= n")],
+    ["glm", "single", attention("key <= query or key < n", "key < n or key < query")],
+    ["glm", "single", glm("sees = prefix(prefix_length), ", "")],
+    ["glm", "single", glm(" + (block_position_ids -> block_place: embed(places))", "")],
+    ["glm", "single", glm("(position_ids -> place: embed(places)) + (block_position_ids", "(block_position_ids -> place: embed(places)) + (position_ids")],
+    ["glm", "single", glm("mlp(gelu_tanh)", "mlp(relu)")],
+    ["glm", "single", glm("[(part = 3, heads, head_dim), hidden'][part = {0, 1, 2}]", "[(part = 3, heads, head_dim), hidden'][part = {1, 0, 2}]")],
+    ["glm", "single", glm("decoder x{layers}", "decoder(post) x{layers}")],
+    ["glm", "single", glm("{input, post_attention}_layernorm", "{post_attention, input}_layernorm")],
+    ["glm", "single", centred],
+  ],
+};
+
+describe.each(Object.entries(FAMILIES))("%s", (_, changes) => {
+  test("ten details or more are changed", () => expect(changes.length).toBeGreaterThanOrEqual(10));
+
+  test.each([...new Set(changes.map(([folder, caseName]) => `${folder} ${caseName}`))])("%s agrees unchanged", (name) => {
+    const [folder, caseName] = name.split(" ") as [string, string];
+    expect(differenceOf(`${CHECKPOINTS}${folder}`, caseName)).toBeLessThan(TOLERANCE);
+  });
+
+  test.each(changes.map(([folder, caseName, change]) => ({ folder, caseName, change, title: `${folder}: ${change.to.slice(0, 70) || `without ${change.from.slice(0, 50)}`}` })))(
+    "$title",
+    ({ folder, caseName, change }) => {
+      const found = differenceOf(`${CHECKPOINTS}${folder}`, caseName, change);
+      if (typeof found === "string") expect(found).not.toBe("");
+      else expect(found).toBeGreaterThan(TOLERANCE);
+    },
+  );
+});
