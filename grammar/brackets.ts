@@ -150,9 +150,10 @@ class Balancer {
       const right = closing.get(token.tokenType)!;
       const index = this.slotsEnd(at) ?? this.out.length;
       const last = this.out[index - 1];
-      this.out.splice(index, 0, insertedToken(right, imageOf(right), last ? endOf(last) : offset));
+      const insert = last ? endOf(last) : offset;
+      this.out.splice(index, 0, insertedToken(right, imageOf(right), insert));
       this.findings.push({
-        kind: "unclosed-bracket", close: imageOf(right), ...place(token),
+        kind: "unclosed-bracket", close: imageOf(right), insert, ...place(token),
         noticed: noticed ? place(noticed) : { start: offset, end: offset },
       });
     }

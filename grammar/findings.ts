@@ -24,8 +24,8 @@ type FindingKind =
   /** `x-1`, `x3.5`, `x 12`, `x(n)`; `instead`: the repeat that was meant, where it can be told. */
   | { readonly kind: "bad-repeat"; readonly instead?: string }
   | { readonly kind: "stray-comma" }
-  /** An opening bracket (at the place itself) whose closing one is missing, noticed at `noticed`. */
-  | { readonly kind: "unclosed-bracket"; readonly close: string; readonly noticed: Place }
+  /** An opening bracket (at the place itself) whose closing one is missing, noticed at `noticed`; `insert`: where it was put in. */
+  | { readonly kind: "unclosed-bracket"; readonly close: string; readonly noticed: Place; readonly insert: number }
   /** A closing bracket that nothing opened. */
   | { readonly kind: "stray-bracket" }
   /** A closing bracket of the wrong shape; `opened` is the bracket that it closes. */

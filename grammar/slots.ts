@@ -113,7 +113,7 @@ class Settler {
     this.partner.set(i, at - 1);
     const open = this.t[i]!;
     this.findings.push({
-      kind: "unclosed-bracket", close: ">", start: open.startOffset, end: endOf(open),
+      kind: "unclosed-bracket", close: ">", insert: endOf(last), start: open.startOffset, end: endOf(open),
       noticed: noticed && noticed.payload === undefined
         ? { start: noticed.startOffset, end: endOf(noticed) } : { start: endOf(last), end: endOf(last) },
     });

@@ -10,6 +10,8 @@ import { verify } from "./ir/verify.ts";
 import { checkNames } from "./names/names.ts";
 import { optimize } from "./passes/optimize.ts";
 import { withCache, withoutCache } from "./passes/cache.ts";
+import { withOnce } from "./passes/once.ts";
+import { splitSteps } from "./passes/steps.ts";
 import { removeDead } from "./passes/dce.ts";
 import type { SourceFile } from "./source/source.ts";
 import type * as ast from "./syntax/ast.ts";
@@ -49,6 +51,15 @@ export interface Elaborated {
   readonly mapWeights?: (checkpoint: Checkpoint) => Result<WeightMap>;
   /** Names at the boundary of what `keep` at this path hands on (both with `{0}`), where the family states them. */
   readonly stateNames: (path: string) => { readonly past: string; readonly present: string } | undefined;
+}
+
+/** One of the graphs that a model is compiled into; each is a file of its own. */
+export interface Prepared {
+  /** Of its file. A model that computes something once, before the steps, is the two last. */
+  readonly name: "model" | "encoder_model" | "decoder_model_merged";
+  readonly graph: VerifiedGraph;
+  /** What an absent input of this graph is to a client, by its name at the boundary. */
+  readonly inputDefaults: ReadonlyMap<string, InputDefault>;
 }
 
 export interface PrepareOptions {
@@ -166,19 +177,46 @@ function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from
   };
 }
 
-/** The graph that the backend sees: cached or not, rewritten, verified. */
-export function prepare(model: Elaborated, options: PrepareOptions): Result<VerifiedGraph> {
+/** The graphs that the backend sees: cached or not, rewritten, verified; in the order in which they run. */
+export function prepare(model: Elaborated, options: PrepareOptions): Result<readonly Prepared[]> {
   const reporter = new Reporter();
   const wanted = options.cache ?? model.graph.grows !== undefined;
-  let graph: Graph | undefined = model.graph;
-  if (wanted && model.graph.grows !== undefined) {
-    const cached = withCache(model.graph, model.stateNames);
-    for (const p of cached.problems) reporter.report("model/cache", { what: p.message }, p.span);
-    graph = cached.graph;
-  } else if (wanted) reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
-  if (!graph || hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
-  const made = optimize(withoutCache(graph), { keeps: options.keeps, enabled: options.optimize });
-  const { value, problems } = verify(made);
-  if (!value) throw new Error(`the graph is not well formed: ${problems.slice(0, 3).join("; ")}`);
+  if (wanted && model.graph.grows === undefined) reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
+  const graphs = wanted && model.graph.grows !== undefined ? cached(model, reporter) : ([["model", model.graph]] as const);
+  if (hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
+  const value = graphs.map(([name, graph]): Prepared => {
+    const made = optimize(withoutCache(graph), { keeps: options.keeps, enabled: options.optimize });
+    return { name, graph: wellFormed(made), inputDefaults: defaultsIn(graph, model) };
+  });
   return { value, diagnostics: reporter.diagnostics };
+}
+
+type Named = readonly [Prepared["name"], Graph];
+
+/** The graphs of a model that generates, with what is handed on from step to step. */
+function cached(model: Elaborated, reporter: Reporter): readonly Named[] {
+  const split = splitSteps(model.graph);
+  const given = split ?? { step: model.graph, problems: [] };
+  const once = given.step && withOnce(given.step, model.stateNames);
+  const kept = once?.graph && withCache(once.graph, model.stateNames);
+  for (const p of [...given.problems, ...(once?.problems ?? []), ...(kept?.problems ?? [])]) reporter.report("model/cache", { what: p.message }, p.span);
+  if (!kept?.graph) return [];
+  return split?.first ? [["encoder_model", split.first], ["decoder_model_merged", kept.graph]] : [["model", kept.graph]];
+}
+
+function wellFormed(graph: Graph): VerifiedGraph {
+  const { value, problems } = verify(graph);
+  if (!value) throw new Error(`the graph is not well formed: ${problems.slice(0, 3).join("; ")}`);
+  return value;
+}
+
+/** An input may have another name in this graph than in the model. */
+function defaultsIn(graph: Graph, model: Elaborated): ReadonlyMap<string, InputDefault> {
+  const defaults = new Map<string, InputDefault>();
+  for (const { name, outside } of graph.inputs) {
+    const own = model.graph.inputs.find((i) => i.name === name);
+    const given = own && model.inputDefaults.get(own.outside ?? own.name);
+    if (given !== undefined) defaults.set(outside ?? name, given);
+  }
+  return defaults;
 }

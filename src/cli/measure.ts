@@ -67,14 +67,14 @@ export function tokenAxis(graph: Graph): string | undefined {
   return graph.inputs[0]?.value.type.axes.findLast((a) => a.size.symbol !== undefined)?.size.symbol;
 }
 
-/** Elements of floats kept for one token of one row, of a graph in its cached form. */
-export function keptPerToken(graph: Graph): number {
+/** Elements of floats kept for one token of one row, of a graph in its cached form; `length` is the size of its past. */
+export function keptPerToken(graph: Graph, length: string): number {
   let all = 0;
   const own = graph.states.filter((s) => s.past.type.dtype === "float");
   for (const { past } of own) {
     const size = past.type.axes.reduce((n, a) => n.times(a.size), Size.ONE);
-    for (const { coefficient, symbols } of size.summands) if (symbols.length > 0) all += coefficient;
+    for (const { coefficient, symbols } of size.summands) if (symbols.includes(length)) all += coefficient;
   }
-  for (const node of graph.nodes) if (node.op === "repeat") for (const kind of node.attrs.schedule) all += keptPerToken(node.bodies[kind]!);
+  for (const node of graph.nodes) if (node.op === "repeat") for (const kind of node.attrs.schedule) all += keptPerToken(node.bodies[kind]!, length);
   return all;
 }

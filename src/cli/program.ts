@@ -31,7 +31,7 @@ export const STAGES = ["ast", "types", "graph", "optimized", "layout", "onnx"] a
 
 function commands(io: Io, end: (code: ExitCode) => void): Command {
   const program = new Command("tfm")
-    .description("Compiles .tfm, a concise language for transformer architectures, to models that run.")
+    .description("Compiles .tfm, a concise language for model architectures, to models that run.")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
@@ -60,6 +60,7 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
   command("run <folder>", "run a compiled model")
     .option("-i, --input <name=value>", "an input: JSON, @file.json, @file.npy, @file.safetensors:tensor or random:SEED; repeatable", collect, [])
     .option("-o, --out <file>", "write all outputs to this .safetensors file")
+    .option("--file <name>", "which of several model files; by default the one that runs first")
     .action(async (folder, options) => end(await (await import("./commands/run.ts")).run(io, folder, options)));
 
   withSource(command("info [source]", "settings, parameters, FLOPs and memory of a model"))

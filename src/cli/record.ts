@@ -1,9 +1,8 @@
 /** @file What `tfm.json` says of a compiled model: its ports with their axes, defaults and states. */
 import type { Port, Signature } from "../backends/backend.ts";
 import { concreteStates } from "../backends/onnx/emit.ts";
-import type { Elaborated, InputDefault, SourceRequest } from "../compile.ts";
+import type { InputDefault, Prepared, SourceRequest } from "../compile.ts";
 import { hashOf, type ArtifactAxis, type ArtifactPort, type ArtifactState, type PortDefault } from "../host/artifact.ts";
-import type { VerifiedGraph } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
 import { tableBounds } from "./sample.ts";
 
@@ -13,14 +12,14 @@ export interface Ports {
   readonly states: readonly ArtifactState[];
 }
 
-export function portsOf(model: Elaborated, graph: VerifiedGraph, signature: Signature): Ports {
+export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature): Ports {
   const ports = new Map([...signature.inputs, ...signature.outputs].map((p) => [p.name, p]));
   const bounds = tableBounds(graph);
   const port = (name: string, type: Type): ArtifactPort => ({ name, dtype: ports.get(name)!.dtype, axes: axesOf(type, ports.get(name)!) });
   return {
     inputs: graph.inputs.map((i) => {
       const name = i.outside ?? i.name;
-      const given = model.inputDefaults.get(name);
+      const given = inputDefaults.get(name);
       const below = bounds.get(i.value.id);
       return { ...port(name, i.value.type), ...(given === undefined ? {} : { default: defaultOf(given) }), ...(below === undefined ? {} : { below }) };
     }),

@@ -1,9 +1,12 @@
 /** @file Small inputs that a model can be run on: tokens that its tables have, positions in order, a mask with one padded place. */
-import type { Elaborated } from "../compile.ts";
+import type { Prepared } from "../compile.ts";
 import type { Graph, Input, Value } from "../ir/graph.ts";
 import { pastSymbol } from "../passes/cache.ts";
 import { hasTrait } from "../ops/registry.ts";
 import type { Tensor } from "../ops/op.ts";
+
+/** A graph, and what clients mean by leaving an input out. */
+export type Sampled = Pick<Prepared, "graph" | "inputDefaults">;
 
 export type Sizes = ReadonlyMap<string, number>;
 
@@ -16,11 +19,13 @@ export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
     sizes.set(graph.grows, now);
     sizes.set(pastSymbol(graph.grows), past);
   }
+  // What is handed on of what does not grow is there as a whole from the second step on.
+  for (const [symbol, size] of [...sizes]) if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
   return sizes;
 }
 
 /** A value for every input, by its name in the graph. The same sizes give the same values, and a step goes on where its past ended. */
-export function sampleInputs(model: Elaborated, graph: Graph, sizes: Sizes): Map<string, Tensor<number>> {
+export function sampleInputs({ graph, inputDefaults }: Sampled, sizes: Sizes): Map<string, Tensor<number>> {
   const bounds = tableBounds(graph);
   const past = graph.grows === undefined ? 0 : sizes.get(pastSymbol(graph.grows))!;
   return new Map(
@@ -29,10 +34,10 @@ export function sampleInputs(model: Elaborated, graph: Graph, sizes: Sizes): Map
       const axes = declared.map((a) => ({ name: a.name, size: a.size.evaluate(sizes) }));
       const length = axes.reduce((n, a) => n * a.size, 1);
       const last = axes.at(-1)?.size ?? 1;
-      const given = model.inputDefaults.get(input.outside ?? input.name);
+      const given = inputDefaults.get(input.outside ?? input.name);
       const bound = bounds.get(input.value.id) ?? 4;
       const element = (i: number): number => {
-        if (isMask(input, model)) return Number(!isPadded(i, length, last, graph.grows !== undefined));
+        if (isMask(input, inputDefaults)) return Number(!isPadded(i, length, last, graph.grows !== undefined));
         if (dtype === "float") return Math.sin(i * 1.7 + 1);
         if (dtype === "bool") return given === undefined ? i % 2 : Number(given !== 0);
         return given === "positions" ? past + (i % last) : Math.floor(noise(i + 31 * past + 1) * bound);
@@ -43,8 +48,8 @@ export function sampleInputs(model: Elaborated, graph: Graph, sizes: Sizes): Map
 }
 
 /** A truth that is true where a client says nothing: which places there are. */
-export function isMask(input: Input, model: Elaborated): boolean {
-  return input.value.type.dtype === "bool" && input.value.type.axes.length >= 2 && model.inputDefaults.get(input.outside ?? input.name) === 1;
+export function isMask(input: Input, inputDefaults: Sampled["inputDefaults"]): boolean {
+  return input.value.type.dtype === "bool" && input.value.type.axes.length >= 2 && inputDefaults.get(input.outside ?? input.name) === 1;
 }
 
 /** In the last row of `length / last` one place is padding: the first of a model that generates, else the last. */

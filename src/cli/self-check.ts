@@ -5,7 +5,7 @@
 import { concreteStates } from "../backends/onnx/emit.ts";
 import { float64 } from "../ops/float64.ts";
 import { evaluateGraph } from "../backends/reference/evaluate.ts";
-import { prepare, type Elaborated } from "../compile.ts";
+import { prepare, type Elaborated, type Prepared } from "../compile.ts";
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { Graph, State, VerifiedGraph } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
@@ -34,21 +34,35 @@ interface Step {
   readonly past: number;
 }
 
-export async function selfCheck(model: Elaborated, cache: boolean | undefined, param: (path: string) => Tensor<number>, run: Run): Promise<SelfCheck> {
-  const { value: graph } = prepare(model, { ...(cache === undefined ? {} : { cache }), optimize: false, keeps: () => true });
-  if (!graph) throw new Error("the graph that was compiled cannot be prepared again");
+/** `runs` gives the way to run each of the model's graphs, by its name. */
+export async function selfCheck(model: Elaborated, cache: boolean | undefined, param: (path: string) => Tensor<number>, runs: (name: Prepared["name"]) => Run): Promise<SelfCheck> {
+  const { value: graphs } = prepare(model, { ...(cache === undefined ? {} : { cache }), optimize: false, keeps: () => true });
+  if (!graphs) throw new Error("the graph that was compiled cannot be prepared again");
+  let error = 0;
+  let steps = 1;
+  for (const prepared of graphs) {
+    const result = await checkGraph(prepared, param, runs(prepared.name));
+    if (result.kind !== "agrees") return result;
+    error = Math.max(error, result.error);
+    steps = Math.max(steps, result.steps);
+  }
+  return { kind: "agrees", error, steps };
+}
+
+async function checkGraph(prepared: Prepared, param: (path: string) => Tensor<number>, run: Run): Promise<SelfCheck> {
+  const { graph } = prepared;
   const states = concreteStates(graph);
   const steps: Step[] = states.length > 0 ? [{ name: "first step", now: 4, past: 0 }, { name: "second step", now: 1, past: 4 }] : [{ name: "whole sequence", now: 4, past: 0 }];
   let kept: { readonly reference: ReadonlyMap<string, Tensor<number>>; readonly boundary: ReadonlyMap<string, Boundary> } | undefined;
   let worst = 0;
   for (const step of steps) {
     const sizes = sampleSizes(graph, step.now, step.past);
-    const inputs = sampleInputs(model, graph, sizes);
+    const inputs = sampleInputs(prepared, sizes);
     const wanted = reference(graph, inputs, param, kept?.reference);
     if (typeof wanted === "string") return { kind: "not-run", reason: wanted };
     const feed = new Map([...boundaryInputs(graph, inputs), ...pastsOf(states, sizes, kept?.boundary)]);
     const found = await run(feed);
-    const mask = maskOf(model, graph, inputs);
+    const mask = maskOf(prepared, inputs);
     const outputs = [
       ...graph.outputs.map((o) => ({ name: o.outside ?? o.name, type: o.value.type, wanted: wanted.outputs.get(o.name)! })),
       ...states.map((s) => ({ name: s.presentName, type: s.present.type, wanted: wanted.states.get(s.path)! })),
@@ -90,8 +104,8 @@ function pastsOf(states: readonly State[], sizes: Sizes, kept: ReadonlyMap<strin
   });
 }
 
-function maskOf(model: Elaborated, graph: Graph, inputs: ReadonlyMap<string, Tensor<number>>): { readonly type: Type; readonly tensor: Tensor<number> } | undefined {
-  const input = graph.inputs.find((i) => isMask(i, model));
+function maskOf({ graph, inputDefaults }: Prepared, inputs: ReadonlyMap<string, Tensor<number>>): { readonly type: Type; readonly tensor: Tensor<number> } | undefined {
+  const input = graph.inputs.find((i) => isMask(i, inputDefaults));
   return input && { type: input.value.type, tensor: inputs.get(input.name)! };
 }
 

@@ -5,7 +5,7 @@ import { Size } from "../ir/size.ts";
 import type { Axis } from "../ir/type.ts";
 import type { PrimitiveName } from "../ops/attributes.ts";
 import type { Span } from "../source/source.ts";
-import { erf } from "../ops/special.ts";
+import { float64 } from "../ops/float64.ts";
 import { elementwise } from "./arithmetic.ts";
 import type { Elaborator } from "./elaborator.ts";
 import type { Frame } from "./frame.ts";
@@ -49,28 +49,9 @@ export interface BracketPrimitive {
   apply(e: Elaborator, items: readonly ast.Arg[], call: PrimitiveCall, itemFrame: Frame): V;
 }
 
-type UnaryName = Extract<
-  PrimitiveName,
-  "abs" | "exp" | "log" | "log2" | "sqrt" | "rsqrt" | "sin" | "cos" | "tanh" | "sigmoid" | "erf" | "floor" | "ceil" | "round" | "sign"
->;
+const UNARY = ["abs", "exp", "log", "log2", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "round", "sign"] as const;
+type UnaryName = (typeof UNARY)[number];
 
-const UNARY: Readonly<Record<UnaryName, (x: number) => number>> = {
-  abs: Math.abs,
-  exp: Math.exp,
-  log: Math.log,
-  log2: Math.log2,
-  sqrt: Math.sqrt,
-  rsqrt: (x) => 1 / Math.sqrt(x),
-  sin: Math.sin,
-  cos: Math.cos,
-  tanh: Math.tanh,
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  erf,
-  floor: Math.floor,
-  ceil: Math.ceil,
-  round: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
-  sign: Math.sign,
-};
 const KEEPS_INT: ReadonlySet<string> = new Set(["abs", "sign", "floor", "ceil", "round"]);
 
 function unaryPrimitive(name: UnaryName): FunctionPrimitive {
@@ -81,7 +62,7 @@ function unaryPrimitive(name: UnaryName): FunctionPrimitive {
     most: 1,
     apply(e, { operands: [x], span }) {
       const n = asNumber(x!.v);
-      if (n !== undefined) return number(UNARY[name](n));
+      if (n !== undefined) return number(float64.unary(name, n));
       const value = e.asTensor(x!.v, x!.span);
       if (!value || value.type.dtype === "bool") return e.fail("type/operand", { op: name, found: describe(x!.v) }, x!.span);
       if (value.type.dtype === "int") {
@@ -374,7 +355,7 @@ export function bindNew(frame: Frame, name: string, value: Value, axisNamed: str
 
 export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
   [
-    ...(Object.keys(UNARY) as UnaryName[]).map(unaryPrimitive),
+    ...UNARY.map(unaryPrimitive),
     extremum("min"), extremum("max"), reduction("sum"), reduction("mean"), reduction("any"), reduction("all"),
     softmax, cumulative, dot, where, position, size, length, once,
   ].map((p) => [p.name, p]),

@@ -54,7 +54,20 @@ export interface ArtifactFile {
   readonly linked?: true;
 }
 
-export interface ArtifactRecord {
+/** What one of the model files takes and gives. */
+export interface ArtifactSignature {
+  /** Without those of `states`. */
+  readonly inputs: readonly ArtifactPort[];
+  readonly outputs: readonly ArtifactPort[];
+  readonly states: readonly ArtifactState[];
+}
+
+/** One of several model files. */
+export interface ArtifactGraph extends ArtifactSignature {
+  readonly file: string;
+}
+
+export interface ArtifactRecord extends ArtifactSignature {
   readonly version: typeof RECORD_VERSION;
   readonly producer: { readonly name: string; readonly version: string };
   /** As the user named it. */
@@ -64,10 +77,8 @@ export interface ArtifactRecord {
   /** As the language writes them. */
   readonly settings: Readonly<Record<string, string>>;
   readonly target: string;
-  /** Without those of `states`. */
-  readonly inputs: readonly ArtifactPort[];
-  readonly outputs: readonly ArtifactPort[];
-  readonly states: readonly ArtifactState[];
+  /** Where the model is several files, in the order in which they run; the signature of the record is then the first one's. */
+  readonly graphs?: readonly ArtifactGraph[];
   /** All but `tfm.json` itself. */
   readonly files: readonly ArtifactFile[];
   /** How the artifact was checked before it was handed over. */
@@ -181,6 +192,12 @@ const ports = list(
   }),
 );
 
+const signature = {
+  inputs: ports,
+  outputs: ports,
+  states: list(object({ past: text, present: text, axes, dtype: optional(dtype) })),
+};
+
 const RECORD_SHAPE = object({
   version: oneOf([RECORD_VERSION]),
   producer: object({ name: text, version: text }),
@@ -188,9 +205,8 @@ const RECORD_SHAPE = object({
   sourceHash: text,
   settings: each(text),
   target: text,
-  inputs: ports,
-  outputs: ports,
-  states: list(object({ past: text, present: text, axes, dtype: optional(dtype) })),
+  ...signature,
+  graphs: optional(list(object({ file: fileName, ...signature }))),
   files: list(object({ name: fileName, bytes: count, linked: optional(truth) })),
   checked: text,
   note: optional(text),

@@ -23,17 +23,27 @@ export interface OpenArtifact {
 export interface OpenOptions {
   /** As messages call the folder; by default its path. */
   readonly name?: string;
-  /** Which of its models. */
+  /** Which of its model files; by default the one that runs first. */
   readonly model?: string;
 }
 
 /** Reads a folder's record and checks that its files are those that were written. */
 export function openArtifact(
   folder: string,
-  { name = folder, model = "model.onnx" }: OpenOptions = {},
+  { name = folder, model: wanted }: OpenOptions = {},
 ): Result<OpenArtifact> {
-  const { value: record, diagnostics } = readRecord(folder, name);
-  if (!record) return { diagnostics };
+  const { value: whole, diagnostics } = readRecord(folder, name);
+  if (!whole) return { diagnostics };
+  const model = wanted ?? whole.graphs?.[0]?.file ?? "model.onnx";
+  const graph = whole.graphs?.find((g) => g.file === model);
+  const files = whole.graphs?.map((g) => g.file) ?? [model];
+  if (!files.includes(model))
+    return {
+      diagnostics: [
+        diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: `its models are ${files.join(", ")}` }),
+      ],
+    };
+  const record = graph ? { ...whole, inputs: graph.inputs, outputs: graph.outputs, states: graph.states } : whole;
   const problems = fileProblems(folder, name, record, model);
   return problems.length > 0
     ? { diagnostics: problems }

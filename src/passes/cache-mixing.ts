@@ -26,6 +26,13 @@ export function findMixing(graph: Graph, grows: string, keptNames: ReadonlySet<s
   return problems;
 }
 
+/** Whether a node's result at one place depends on others along an axis of a size, or on how many there are. */
+export function readsOthers(node: Node, symbol: string): boolean {
+  const along = (n: Node, operand: number, name: string): boolean =>
+    n.inputs[operand] !== undefined && axisNamed(n.inputs[operand].type, name)?.size.symbols.has(symbol) === true;
+  return mixes(node, along, symbol, new Set()) !== undefined;
+}
+
 type Growing = (node: Node, operand: number, name: string) => boolean;
 
 /** What is wrong with a node, if anything is. */

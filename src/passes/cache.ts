@@ -207,6 +207,6 @@ class Cacher {
 }
 
 /** The kept axis stands second to last, as in [batch, heads, places, head_dim]. */
-function cacheOrder(others: readonly Axis[], kept: Axis): readonly Axis[] {
+export function cacheOrder(others: readonly Axis[], kept: Axis): readonly Axis[] {
   return others.length === 0 ? [kept] : [...others.slice(0, -1), kept, others.at(-1)!];
 }

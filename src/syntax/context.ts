@@ -119,7 +119,7 @@ export function docsByPlace(
   let t = 0;
   let i = 0;
   while (i < docs.length) {
-    while (t < tokens.length && tokens[t]!.startOffset < docs[i]!.start) t++;
+    while (t < tokens.length && tokens[t]!.startOffset <= docs[i]!.start) t++;
     const next = tokens[t];
     if (next === undefined) break;
     const lines: string[] = [];

@@ -122,8 +122,7 @@ function reportUnclosed(context: Context, f: Extract<Finding, { kind: "unclosed-
   const atEnd = f.noticed.start >= context.file.text.trimEnd().length;
   const noticed = atEnd ? context.span(f.noticed.start, f.noticed.start) : context.at(f.noticed);
   const word = context.text(noticed).trim();
-  const before = context.file.text.slice(0, noticed.start).trimEnd().length;
-  const insert = context.span(before, before);
+  const insert = context.span(f.insert, f.insert);
   context.reporter.report("syntax/unclosed-bracket", { open, close: f.close }, context.at(f), {
     related: atEnd || word === ""
       ? [] : [{ span: noticed, message: `\`${clip(word)}\` cannot stand inside it, so \`${f.close}\` is missing before` }],

@@ -22,6 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), "tfm-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 say(`${machine()}\nnode ${process.version}, median of ${ROUNDS} rounds (least to most)\n`);
+for (const option of ["--version", "--help"]) add(`tfm ${option}`, await rounds(ROUNDS, () => tfm([option])), "0.15 s");
 await warm();
 add(`${HUGE}, text to graph, as a command`, await rounds(ROUNDS, () => tfm(["compile", "-m", HUGE, "--emit", "graph"])), "1 s");
 for (const [dtype, layers] of [["BF16", 18], ["F32", 8]]) await synthetic(dtype, layers);

@@ -2,14 +2,15 @@
  * Every checkpoint folder here, compiled for every target by the command itself, gives what the reference implementation computed:
  * whole sequences, padded batches, prefill and steps, greedy text.
  */
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TARGETS } from "../../src/cli/program.ts";
-import { runCases, type Session } from "../support/cases.ts";
+import { runCases, type Session, type Tally } from "../support/cases.ts";
 import { tfm } from "../support/cli.ts";
+import { runPairCases } from "../support/encoder-decoder-cases.ts";
 import type { Stored } from "../support/stored.ts";
 
 const here = new URL(".", import.meta.url).pathname;
@@ -28,12 +29,17 @@ describe.each(checkpoints)("%s", (name) => {
     const out = join(folder, name, target);
     const made = await tfm("compile", join(here, name), "-o", out, "-t", target);
     expect(made, made.err).toMatchObject({ status: 0, err: "" });
-    const session = await open(join(out, "model.onnx"));
-    const tally = await runCases(join(here, name), session);
+    const tally = await run(join(here, name), out);
     expect(tally.failures).toEqual([]);
     expect(tally.cases).toBeGreaterThanOrEqual(2);
   });
 });
+
+/** An encoder-decoder is two models. */
+async function run(checkpoint: string, out: string): Promise<Tally> {
+  if (existsSync(join(out, "model.onnx"))) return runCases(checkpoint, await open(join(out, "model.onnx")));
+  return runPairCases(checkpoint, { encoder: await open(join(out, "encoder_model.onnx")), decoder: await open(join(out, "decoder_model_merged.onnx")) });
+}
 
 async function open(path: string): Promise<Session> {
   const session = await InferenceSession.create(path, { logSeverityLevel: 3 });

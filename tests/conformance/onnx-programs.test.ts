@@ -79,7 +79,7 @@ function prepared(
   if (cache && value!.graph.grows === undefined) return undefined;
   const made = prepare(value!, { keeps: keeps(target), optimize, cache });
   expect(made.diagnostics.map((d) => d.message)).toEqual([]);
-  return made.value!;
+  return made.value![0]!.graph;
 }
 
 /** Sizes for all symbols of the inputs and states; the past is as given. */

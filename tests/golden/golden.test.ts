@@ -27,7 +27,7 @@ function typesOf(model: Elaborated): string {
 }
 
 function onnx(model: Elaborated, target: "onnx" | "onnx-17"): string {
-  const graph = prepare(model, { optimize: true, keeps: keeps(target) }).value!;
+  const graph = prepare(model, { optimize: true, keeps: keeps(target) }).value![0]!.graph;
   const made = emitOnnx(graph, {
     target, dataFile: "model.onnx_data", producer: { name: "tfm", version: "test" },
     weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }),
@@ -38,7 +38,7 @@ function onnx(model: Elaborated, target: "onnx" | "onnx-17"): string {
 const STAGES: Readonly<Record<string, (model: Elaborated) => string>> = {
   types: typesOf,
   graph: (m) => printGraph(m.graph),
-  optimized: (m) => printGraph(prepare(m, { optimize: true, keeps: keeps("onnx") }).value!),
+  optimized: (m) => printGraph(prepare(m, { optimize: true, keeps: keeps("onnx") }).value![0]!.graph),
   onnx: (m) => onnx(m, "onnx"),
   "onnx-17": (m) => onnx(m, "onnx-17"),
 };

@@ -29,20 +29,33 @@ interface Case {
   readonly outputs: Readonly<Record<string, unknown>>;
 }
 
-type Tensors = ReadonlyMap<string, Stored>;
+export type Tensors = ReadonlyMap<string, Stored>;
+
+export interface ReadCase {
+  readonly name: string;
+  readonly kind: string;
+  readonly options: NonNullable<Case["options"]>;
+  readonly inputs: Tensors;
+  readonly outputs: Tensors;
+}
+
+/** All cases of a folder, with their tensors by the reference's names. */
+export function readCases(folder: string): readonly ReadCase[] {
+  const stored = readStored(join(folder, "reference.safetensors"));
+  const { cases } = JSON.parse(readFileSync(join(folder, "reference.json"), "utf8")) as { cases: Record<string, Case> };
+  return Object.entries(cases).map(([name, c]) => {
+    const pick = (side: "input" | "output", names: object): Tensors => new Map(Object.keys(names).map((k) => [k, stored.get(`${name}.${side}.${k}`)!]));
+    return { name, kind: c.kind ?? "forward", options: c.options ?? {}, inputs: pick("input", c.inputs), outputs: pick("output", c.outputs) };
+  });
+}
 
 export async function runCases(folder: string, session: Session): Promise<Tally> {
   const tally: Tally = { cases: 0, worst: 0, failures: [], skipped: 0 };
-  const stored = readStored(join(folder, "reference.safetensors"));
-  const { cases } = JSON.parse(readFileSync(join(folder, "reference.json"), "utf8")) as { cases: Record<string, Case> };
-  for (const [name, c] of Object.entries(cases)) {
-    const pick = (side: "input" | "output", names: object): Tensors => new Map(Object.keys(names).map((k) => [k, stored.get(`${name}.${side}.${k}`)!]));
-    const [inputs, outputs] = [pick("input", c.inputs), pick("output", c.outputs)];
+  for (const { name, kind, options, inputs, outputs } of readCases(folder)) {
     const context = { name, session, tally, inputs, outputs };
-    const kind = c.kind ?? "forward";
     if (kind === "forward") await forward(context);
-    else if (kind === "decode") await decode(context, c.options!.prefill!);
-    else if (kind === "generate") await generate(context, c.options!.new_tokens!);
+    else if (kind === "decode") await decode(context, options.prefill!);
+    else if (kind === "generate") await generate(context, options.new_tokens!);
     else continue; // about training
     tally.cases++;
   }
@@ -107,7 +120,7 @@ function following(name: string, t: Stored): Stored {
 }
 
 /** A step's part of the inputs: its tokens and positions, and the mask from the beginning on. What has no places is passed whole. */
-function columns(inputs: Tensors, from: number, to: number): Tensors {
+export function columns(inputs: Tensors, from: number, to: number): Tensors {
   return new Map([...inputs].map(([k, t]) => [k, t.shape.length < 2 ? t : slice(t, k === "attention_mask" ? 0 : from, to)]));
 }
 
@@ -160,13 +173,13 @@ function positions(mask: Stored, width: number): Float64Array {
 }
 
 /** A past of no places: the first open size is the batch, the second the length. */
-function empty(dims: readonly (number | string)[], batch: number): Stored {
+export function empty(dims: readonly (number | string)[], batch: number): Stored {
   const sizes = [batch, 0];
   const shape = dims.map((d) => (typeof d === "number" ? d : sizes.shift()!));
   return { shape, data: new Float64Array(0) };
 }
 
-function compare(tally: Tally, what: string, found: Stored | undefined, wanted: Stored, mask?: Stored): void {
+export function compare(tally: Tally, what: string, found: Stored | undefined, wanted: Stored, mask?: Stored): void {
   if (!found) return void tally.failures.push(`${what}: no such output`);
   if (found.shape.join() !== wanted.shape.join()) return void tally.failures.push(`${what}: shape [${found.shape.join()}], stored [${wanted.shape.join()}]`);
   const isReal = mask ? realPlaces(wanted, mask) : () => true;

@@ -87,7 +87,7 @@ describe("the self-check", () => {
     await tfm("compile", CHECKPOINT, "-o", at("checked"));
     const session = await openModel(at("checked/model.onnx"));
     try {
-      return await selfCheck(model!, undefined, parameterReader(model!.graph, weights!), wrap(session.run));
+      return await selfCheck(model!, undefined, parameterReader(model!.graph, weights!), () => wrap(session.run));
     } finally {
       await session.close();
       weights!.checkpoint?.close();

@@ -28,7 +28,7 @@ async function compile(folder: string, out: string): Promise<void> {
     settings: [],
     config: { name: "config.json", value: config },
   }).value!;
-  const graph = prepare(model, { optimize: true, keeps: keeps("onnx") }).value!;
+  const graph = prepare(model, { optimize: true, keeps: keeps("onnx") }).value![0]!.graph;
   const checkpoint = openCheckpoint(folder).value!;
   const map = model.mapWeights!(checkpoint).value!;
   const weights = (path: string) => map.get(path)!;

@@ -201,11 +201,6 @@ describe("withCache", () => {
       "pick reads other positions of seq; from step to step only keep[seq -> ...] hands them on",
     ],
     [
-      "previous",
-      (b: GraphBuilder, x: Value) => emit(b, "previous", [x], { axis: "seq", path: "p" }),
-      "previous[seq] has no state that is handed on from step to step",
-    ],
-    [
       "rename",
       (b: GraphBuilder, x: Value) =>
         emit(b, "rename", [emit(b, "rename", [x], { from: "seq", to: "keys" })], { from: "keys", to: "seq" }),

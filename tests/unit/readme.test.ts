@@ -44,6 +44,11 @@ test("its program compiles, with both feed-forward networks", async () => {
   }
 });
 
+/** Lines of the library move; what it says does not. */
+function withoutPlaces(text: string): string {
+  return text.replace(/^ *\d+ (?=\|)/gm, "").replace(/(std\/\S+?):\d+:\d+/g, "$1").replace(/^ +(?=[|=:-])/gm, "");
+}
+
 test("its mistakes are reported as shown", async () => {
   const shown = blocks.filter((b) => b.text.startsWith("error[")).map((b) => b.text);
   expect(shown).toHaveLength(2);
@@ -53,9 +58,9 @@ test("its mistakes are reported as shown", async () => {
     const { status, err } = await tfm("check", "my_model.tfm");
     expect(status).toBe(1);
     // The second is shown without the place in the library.
-    const lines = shown[i]!.trimEnd().split("\n");
-    if (i === 0) expect(err).toBe(shown[i]);
-    else for (const line of lines) expect(err.split("\n")).toContain(line);
+    const found = withoutPlaces(err);
+    if (i === 0) expect(found).toBe(withoutPlaces(shown[i]!));
+    else for (const line of withoutPlaces(shown[i]!).trimEnd().split("\n")) expect(found.split("\n")).toContain(line);
   }
 });
 

@@ -7,13 +7,13 @@ import { keeps } from "../../backends/onnx/kernels.ts";
 import { printOnnx } from "../../backends/onnx/print.ts";
 import { rereadOnnx } from "../../backends/onnx/reread.ts";
 import type { TargetName } from "../../backends/onnx/targets.ts";
-import { elaborate, prepare, syntaxOf, type Elaborated } from "../../compile.ts";
+import { elaborate, prepare, syntaxOf, type Elaborated, type Prepared } from "../../compile.ts";
 import { hasErrors, type Diagnostic, type Result } from "../../diagnostics/diagnostic.ts";
 import { companions, outputProblems, writeArtifact, type ArtifactFile, type PlannedFile, type Written } from "../../host/artifact.ts";
+import type { ArtifactRecord, ArtifactSignature } from "../../host/record.ts";
 import { evaluateComputed } from "../../host/computed.ts";
 import { planDataFile } from "../../host/data-file.ts";
 import { statOf } from "../../host/system.ts";
-import type { VerifiedGraph } from "../../ir/graph.ts";
 import { printGraph } from "../../ir/print.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
@@ -40,8 +40,6 @@ export interface CompileOptions extends SourceOptions, JsonOption {
   readonly emit?: (typeof STAGES)[number];
 }
 
-const MODEL = "model.onnx";
-const DATA = "model.onnx_data";
 /** Up to this many bytes of weights (as float32) a model is run before it is handed over; larger ones would keep the user waiting. */
 const QUICK_TO_RUN = 64e6;
 
@@ -65,9 +63,9 @@ export async function compile(io: Io, path: string | undefined, options: Compile
   diagnostics.push(...said);
   if (!weights) return fail(io, options, diagnostics);
   try {
-    const job: Job = { io, source, options, model, graph: prepared.value, weights, artifact: artifactOf(prepared.value, weights, options) };
-    if (options.emit === "layout") return emitted(io, printOnnxLayout(job.artifact), diagnostics);
-    if (options.emit === "onnx") return emitted(io, printOnnx(job.artifact.model), diagnostics);
+    const job: Job = { io, source, options, model, weights, parts: prepared.value.map((p) => partOf(p, weights, options)) };
+    if (options.emit === "layout") return emitted(io, texts(job.parts, ({ artifact }) => printOnnxLayout(artifact)), diagnostics);
+    if (options.emit === "onnx") return emitted(io, texts(job.parts, ({ artifact }) => printOnnx(artifact.model)), diagnostics);
     const { value: written, diagnostics: last } = await write(job);
     diagnostics.push(...last);
     if (!written) return fail(io, options, diagnostics);
@@ -88,9 +86,17 @@ interface Job {
   readonly source: Source;
   readonly options: CompileOptions;
   readonly model: Elaborated;
-  readonly graph: VerifiedGraph;
   readonly weights: Weights;
+  /** One for each file of the model. */
+  readonly parts: readonly Part[];
+}
+
+/** One graph of the model, and its file. */
+interface Part {
+  readonly prepared: Prepared;
   readonly artifact: OnnxArtifact;
+  readonly file: string;
+  readonly dataFile: string;
 }
 
 interface Made extends Written {
@@ -107,10 +113,15 @@ function emitSyntax(io: Io, source: Source, options: CompileOptions): ExitCode {
   return emitted(io, printSyntax(value), diagnostics);
 }
 
-function earlyStage(stage: CompileOptions["emit"], model: Elaborated, graph: VerifiedGraph): string | undefined {
+function earlyStage(stage: CompileOptions["emit"], model: Elaborated, graphs: readonly Prepared[]): string | undefined {
   if (stage === "types") return printTypes(model);
   if (stage === "graph") return printGraph(model.graph);
-  return stage === "optimized" ? printGraph(graph) : undefined;
+  return stage === "optimized" ? texts(graphs, (p) => printGraph(p.graph)) : undefined;
+}
+
+/** A stage of several graphs: one after the other, as they run. */
+function texts<T>(parts: readonly T[], print: (part: T) => string): string {
+  return parts.map(print).join("\n");
 }
 
 function emitted(io: Io, text: string, diagnostics: readonly Diagnostic[]): ExitCode {
@@ -129,18 +140,20 @@ function sourceOf(weights: Weights): (path: string) => NonNullable<ReturnType<We
   };
 }
 
-function artifactOf(graph: VerifiedGraph, weights: Weights, { target }: CompileOptions): OnnxArtifact {
-  return emitOnnx(graph, { target, weights: sourceOf(weights), dataFile: DATA, producer: producer() });
+function partOf(prepared: Prepared, weights: Weights, { target }: CompileOptions): Part {
+  const file = `${prepared.name}.onnx`;
+  const dataFile = `${file}_data`;
+  return { prepared, file, dataFile, artifact: emitOnnx(prepared.graph, { target, weights: sourceOf(weights), dataFile, producer: producer() }) };
 }
 
 async function write(job: Job): Promise<Result<Written & { readonly checked: string }>> {
-  const { io, source, options, model, graph, artifact } = job;
+  const { io, source, options, model, parts } = job;
   const out = options.out!;
   const from = options.weights ?? source.folder;
   const problems = outputProblems(out, from);
   if (problems.length > 0) return { diagnostics: problems };
   const settings = Object.fromEntries(model.settings.map((s) => [s.name, s.text]));
-  const record = { producer: producer(), source: source.name, sourceHash: sourceHash(source.request), settings, target: options.target, ...portsOf(model, graph, artifact.signature) };
+  const record = { producer: producer(), source: source.name, sourceHash: sourceHash(source.request), settings, target: options.target, ...signatureOf(parts) };
   const bar = await progressBar(io, "writing");
   let checked = "";
   try {
@@ -160,13 +173,20 @@ async function write(job: Job): Promise<Result<Written & { readonly checked: str
   }
 }
 
-function filesOf({ artifact, source, options, weights }: Job): readonly PlannedFile[] {
+/** Of the first file; where there are several, also of each by its name. */
+function signatureOf(parts: readonly Part[]): ArtifactSignature & Pick<ArtifactRecord, "graphs"> {
+  const graphs = parts.map(({ file, prepared, artifact }) => ({ file, ...portsOf(prepared, artifact.signature) }));
+  const { file: _, ...first } = graphs[0]!;
+  return { ...first, ...(graphs.length > 1 ? { graphs } : {}) };
+}
+
+function filesOf({ parts, source, options, weights }: Job): readonly PlannedFile[] {
   const folder = source.folder ?? (options.weights !== undefined && isFolder(options.weights) ? options.weights : undefined);
   const paths = new Map(weights.checkpoint?.files.map((f) => [f.name, f.path]));
   return [
-    { kind: "bytes", name: MODEL, bytes: artifact.model },
-    ...(artifact.planned.length === 0 ? [] : [planDataFile(DATA, artifact.planned, sourceOf(weights), { checkpoint: weights.checkpoint, evaluate: evaluateComputed })]),
-    ...artifact.linkedFiles.map((name): PlannedFile => ({ kind: options.copy ? "copy" : "link", name, from: paths.get(name)! })),
+    ...parts.map(({ file, artifact }): PlannedFile => ({ kind: "bytes", name: file, bytes: artifact.model })),
+    ...parts.filter((p) => p.artifact.planned.length > 0).map(({ dataFile, artifact }) => planDataFile(dataFile, artifact.planned, sourceOf(weights), { checkpoint: weights.checkpoint, evaluate: evaluateComputed })),
+    ...[...new Set(parts.flatMap((p) => p.artifact.linkedFiles))].map((name): PlannedFile => ({ kind: options.copy ? "copy" : "link", name, from: paths.get(name)! })),
     ...(folder === undefined ? [] : companions(folder)),
   ];
 }
@@ -178,40 +198,44 @@ interface Checked {
 
 /** Reads the written model again; a small one is run as well. */
 async function checkWritten(job: Job, folder: string): Promise<Checked> {
-  reread(folder, job.artifact);
+  for (const part of job.parts) reread(folder, part);
   if (totalElements(parametersOf(job.model.graph)) * 4 > QUICK_TO_RUN) return { checked: "re-read, not run: its weights are too large for that to be quick", diagnostics: [] };
   return runOnce(job, folder);
 }
 
-function reread(folder: string, artifact: OnnxArtifact): void {
-  const problems = rereadOnnx(readFileSync(join(folder, MODEL)), { signature: artifact.signature, fileSize: (name) => statOf(join(folder, name))?.size });
+function reread(folder: string, { file, artifact }: Part): void {
+  const problems = rereadOnnx(readFileSync(join(folder, file)), { signature: artifact.signature, fileSize: (name) => statOf(join(folder, name))?.size });
   if (problems.length > 0) throw new Error(`the written model is not sound: ${problems.slice(0, 3).join("; ")}`);
 }
 
-async function runOnce({ model, options, weights }: Job, folder: string): Promise<Checked> {
+async function runOnce({ model, options, parts, weights }: Job, folder: string): Promise<Checked> {
   const [{ selfCheck }, { parameterReader }, { openModel }] = await Promise.all([import("../self-check.ts"), import("../parameters.ts"), import("../runtime.ts")]);
-  const session = await openModel(join(folder, MODEL));
+  const sessions = new Map<Prepared["name"], Awaited<ReturnType<typeof openModel>>>();
   try {
-    const result = await selfCheck(model, options.cache, parameterReader(model.graph, weights), session.run);
+    for (const { prepared, file } of parts) sessions.set(prepared.name, await openModel(join(folder, file)));
+    const result = await selfCheck(model, options.cache, parameterReader(model.graph, weights), (name) => sessions.get(name)!.run);
     if (result.kind === "differs") return { checked: "", diagnostics: [result.diagnostic] };
     if (result.kind === "not-run") return { checked: `re-read; not run, because ${result.reason}`, diagnostics: [] };
     const steps = result.steps === 1 ? "once" : `for ${result.steps} steps`;
     return { checked: `re-read; run ${steps} in ONNX Runtime: within ${result.error.toExponential(0)} of what the program means`, diagnostics: [] };
   } finally {
-    await session.close();
+    for (const session of sessions.values()) await session.close();
   }
 }
 
 // ── What was made ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function asText({ io, model, artifact, options, weights }: Job, made: Made): string {
+function asText({ io, model, parts, options, weights }: Job, made: Made): string {
   const c = picocolors.createColors(io.color.out);
   const from = weights.checkpoint ? `from ${weights.checkpoint.name}` : `drawn, seed ${options.seed}`;
   const rows = [
     ["target", options.target],
     ["parameters", `${grouped(totalElements(parametersOf(model.graph)))}, ${from}`],
-    ...portRows("inputs", artifact.signature.inputs),
-    ...portRows("outputs", artifact.signature.outputs),
+    ...parts.flatMap(({ file, artifact }) => [
+      ...(parts.length > 1 ? [["", "", ""], ["file", file]] : []),
+      ...portRows("inputs", artifact.signature.inputs),
+      ...portRows("outputs", artifact.signature.outputs),
+    ]),
   ];
   const files = made.files.map((f) => [f.name, bytes(f.bytes), note(f)]);
   return [
@@ -228,17 +252,18 @@ function note(file: ArtifactFile): string {
   return file.linked ? "hard link to the checkpoint's file" : "";
 }
 
-function asJson({ model, artifact, options, weights }: Job, made: Made): object {
+function asJson({ model, parts, options, weights }: Job, made: Made): object {
   return {
     model: model.model,
     target: options.target,
     folder: made.folder,
     parameters: totalElements(parametersOf(model.graph)),
     weights: weights.checkpoint?.name ?? null,
-    ...artifact.signature,
+    ...parts[0]!.artifact.signature,
+    ...(parts.length > 1 ? { graphs: parts.map(({ file, artifact }) => ({ file, ...artifact.signature, nodes: artifact.nodeCounts })) } : {}),
     files: made.files,
     bytesWritten: made.written,
-    nodes: artifact.nodeCounts,
+    nodes: parts[0]!.artifact.nodeCounts,
     checked: made.checked,
     milliseconds: Math.round(made.milliseconds),
   };

@@ -1,6 +1,7 @@
 /** @file `tfm info`: a model's settings, its parameters by block, and what a token costs in operations and memory. */
 import picocolors from "picocolors";
 import { elaborate, prepare, type Elaborated } from "../../compile.ts";
+import { pastSymbol } from "../../passes/cache.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { keptPerToken, operationsPerToken, parametersOf, tokenAxis, totalElements, type PerToken } from "../measure.ts";
@@ -38,8 +39,9 @@ export async function info(io: Io, path: string | undefined, options: SourceOpti
 
 function factsOf(model: Elaborated): Facts {
   const parameters = parametersOf(model.graph);
-  const cached = model.graph.grows === undefined ? undefined : prepare(model, { optimize: false, keeps: () => true }).value;
-  const kept = cached && keptPerToken(cached);
+  const { grows } = model.graph;
+  const cached = grows === undefined ? undefined : prepare(model, { optimize: false, keeps: () => true }).value?.at(-1);
+  const kept = grows !== undefined && cached ? keptPerToken(cached.graph, pastSymbol(grows)) : undefined;
   return {
     parameters: totalElements(parameters),
     blocks: treeOf(parameters),

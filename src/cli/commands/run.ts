@@ -14,12 +14,14 @@ import { textOf, vocabularyOf } from "../vocabulary.ts";
 export interface RunOptions extends JsonOption {
   readonly input: readonly string[];
   readonly out?: string;
+  /** Which of several model files. */
+  readonly file?: string;
 }
 
 type Outputs = ReadonlyMap<string, TensorValue>;
 
 export async function run(io: Io, folder: string, options: RunOptions): Promise<ExitCode> {
-  const opened = openArtifact(folder);
+  const opened = openArtifact(folder, options.file === undefined ? {} : { model: options.file });
   const artifact = opened.value;
   if (!artifact) return fail(io, options, opened.diagnostics);
   try {
