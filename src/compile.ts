@@ -1,6 +1,6 @@
 /** @file The pipeline on one screen: text to typed graph, and the graph that a backend sees. The only file that knows the order of phases. */
 import { hasErrors, Reporter, type Result } from "./diagnostics/diagnostic.ts";
-import { mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
+import { mapByPath, mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
 import { Elaborator, type TypeNote } from "./elaborate/elaborator.ts";
 import { checkEquation } from "./elaborate/laws.ts";
 import { elaborateBare, elaborateModel, settingFromText, type InputDefault, type ModelResult, type Outside } from "./elaborate/models.ts";
@@ -47,8 +47,8 @@ export interface Elaborated {
   readonly types: readonly TypeNote[];
   /** What an absent input of the artifact is to a client, by its name there. */
   readonly inputDefaults: ReadonlyMap<string, InputDefault>;
-  /** Matches the checkpoint's tensors to the parameters; only of a model that a `checkpoint` declaration names. */
-  readonly mapWeights?: (checkpoint: Checkpoint) => Result<WeightMap>;
+  /** Matches a checkpoint's tensors to the parameters: by the map that chose the model, else by the weights' own paths. */
+  readonly mapWeights: (checkpoint: Checkpoint) => Result<WeightMap>;
   /** Names at the boundary of what `keep` at this path hands on (both with `{0}`), where the family states them. */
   readonly stateNames: (path: string) => { readonly past: string; readonly present: string } | undefined;
 }
@@ -172,7 +172,7 @@ function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from
     graph,
     types: e.notes,
     inputDefaults: made.inputDefaults,
-    ...(map ? { mapWeights: (checkpoint: Checkpoint) => mapWeights(program, map, made.frame, graph, checkpoint) } : {}),
+    mapWeights: (checkpoint) => (map ? mapWeights(program, map, made.frame, graph, checkpoint) : mapByPath(name, graph, checkpoint)),
     stateNames: (path) => (map ? stateNames(map, path) : undefined),
   };
 }

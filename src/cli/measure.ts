@@ -48,23 +48,25 @@ export interface PerToken {
   readonly perContextToken: number;
 }
 
-/** Operations for one token of one row: the rest of the sizes are those of a row (one), the axis `along` its length. */
-export function operationsPerToken(graph: Graph, along: string | undefined): PerToken {
+/** Operations for one token of one row (of each text, where there are two): other sizes are those of a row (one), `lengths` those of texts. */
+export function operationsPerToken(graph: Graph, lengths: ReadonlySet<string>): PerToken {
   const total = operations(graph);
   let fixed = 0;
   let perContextToken = 0;
   for (const { coefficient, symbols } of total.summands) {
-    const times = symbols.filter((s) => s === along).length;
+    const times = symbols.filter((s) => lengths.has(s)).length;
     if (times >= 2) perContextToken += coefficient;
     else fixed += coefficient;
   }
   return { fixed, perContextToken };
 }
 
-/** The axis along which the inputs of the graph have their places: what it grows along, else the last open one of its first input. */
-export function tokenAxis(graph: Graph): string | undefined {
-  if (graph.grows !== undefined) return graph.grows;
-  return graph.inputs[0]?.value.type.axes.findLast((a) => a.size.symbol !== undefined)?.size.symbol;
+/** The sizes of the axes along which inputs have their places: what the graph grows along, and the last open one of each input, if it is the last of all. */
+export function tokenAxes(graph: Graph): ReadonlySet<string> {
+  const open = graph.inputs.map(({ value }) => value.type.axes.flatMap((a) => a.size.symbol ?? []));
+  const rows = new Set(open.flatMap((symbols) => symbols.slice(0, -1)));
+  const lasts = open.flatMap((symbols) => symbols.slice(-1)).filter((symbol) => !rows.has(symbol));
+  return new Set(graph.grows === undefined ? lasts : [graph.grows, ...lasts]);
 }
 
 /** Elements of floats kept for one token of one row, of a graph in its cached form; `length` is the size of its past. */

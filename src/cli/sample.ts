@@ -2,6 +2,7 @@
 import type { Prepared } from "../compile.ts";
 import type { Graph, Input, Value } from "../ir/graph.ts";
 import { pastSymbol } from "../passes/cache.ts";
+import { BEGUN } from "../passes/cache-last.ts";
 import { hasTrait } from "../ops/registry.ts";
 import type { Tensor } from "../ops/op.ts";
 
@@ -21,6 +22,7 @@ export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
   }
   // What is handed on of what does not grow is there as a whole from the second step on.
   for (const [symbol, size] of [...sizes]) if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
+  sizes.set(BEGUN, past === 0 ? 0 : 1);
   return sizes;
 }
 

@@ -1,6 +1,6 @@
-/** @file Where a model's weights come from: a checkpoint through its map, or the initialisers. */
+/** @file Where a model's weights come from: a checkpoint through its map or by path, or the initialisers. */
 import type { Elaborated } from "../compile.ts";
-import { diagnose, hasErrors, type Result } from "../diagnostics/diagnostic.ts";
+import { hasErrors, type Result } from "../diagnostics/diagnostic.ts";
 import { openCheckpoint } from "../host/checkpoint.ts";
 import { concreteParams } from "../ir/params.ts";
 import type { Checkpoint, WeightMap, WeightSource } from "../weights/source.ts";
@@ -14,10 +14,6 @@ export interface Weights {
 /** The weights at `path`, or drawn ones where there is none. */
 export function weightsOf(model: Elaborated, path: string | undefined, seed: number): Result<Weights> {
   if (path === undefined) return { value: { sources: drawn(model, seed) }, diagnostics: [] };
-  if (!model.mapWeights) {
-    const hint = "if its config.json names a model of the library, give the folder itself as the source";
-    return { diagnostics: [diagnose("cli/weights-without-map", { model: model.model, path }, undefined, { hint })] };
-  }
   const { value: checkpoint, diagnostics } = openCheckpoint(path);
   if (!checkpoint) return { diagnostics };
   const mapped = model.mapWeights(checkpoint);

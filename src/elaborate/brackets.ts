@@ -52,7 +52,7 @@ function rearrange(e: Elaborator, x: TensorV, one: ast.Arg, frame: Frame): V {
 function rename(e: Elaborator, x: TensorV, from: ast.Name, to: ast.Name, frame: Frame, span: Span): V {
   const source = axisName(frame, from.name);
   const known = axesOfName(frame, to.name);
-  const target = known?.length === 1 ? known[0]!.name : to.name;
+  const target = known?.length === 1 ? known[0]!.name : frame.fresh(to.name);
   const axis = x.value.type.axes.find((a) => a.name === source);
   if (!axis) return e.fail("axis/missing", { axis: source, type: showType(x.value.type) }, from.span, { hint: `it has ${axesOf(x)}` });
   if (known?.length === 1 && !known[0]!.size.equals(axis.size))
@@ -76,7 +76,7 @@ function split(e: Elaborator, x: TensorV, from: ast.Name, parts: readonly ast.Ar
       if (v.kind === "invalid") return INVALID;
       const n = asNumber(v);
       if (n === undefined || !Number.isInteger(n) || n < 0) return e.fail("axis/size", { found: describe(v) }, part.span);
-      const axis: Axis = { name: part.name.name, size: Size.of(n), origin: part.span };
+      const axis: Axis = { name: frame.fresh(part.name.name), size: Size.of(n), origin: part.span };
       frame.set(part.name.name, { kind: "dim", axis });
       into.push(axis);
     } else if (part.value.kind === "Name") {
@@ -94,9 +94,9 @@ function split(e: Elaborator, x: TensorV, from: ast.Name, parts: readonly ast.Ar
     return e.fail("axis/split-size", { axis: source, size: axis.size.toString(), parts: `${product.toString()} * ${open[0]!.open}` }, span, {
       related: axis.origin ? [{ span: axis.origin, message: `${source} comes from here` }] : [],
     });
-  const axes = into.map((a): Axis => ("open" in a ? { name: a.open, size: rest!, origin: span } : a));
+  const axes = into.map((a): Axis => ("open" in a ? { name: frame.fresh(a.open), size: rest!, origin: span } : a));
   const made = e.emit1("split", [x.value], { axis: source, into: axes }, span, [from.span]);
-  if (made.kind === "tensor" && open.length === 1) bindNew(frame, open[0]!.open, made.value, open[0]!.open);
+  if (made.kind === "tensor" && open.length === 1) bindNew(frame, open[0]!.open, made.value, frame.fresh(open[0]!.open));
   return made;
 }
 
@@ -108,7 +108,7 @@ function merge(e: Elaborator, x: TensorV, parts: readonly ast.Arg[], to: ast.Nam
     axes.push(...(known ? known.map((a) => a.name) : [part.value.name]));
   }
   const known = axesOfName(frame, to.name);
-  const into = known?.length === 1 ? known[0]!.name : to.name;
+  const into = known?.length === 1 ? known[0]!.name : frame.fresh(to.name);
   const made = e.emit1("merge", [x.value], { axes, into }, span);
   if (made.kind !== "tensor") return made;
   const axis = made.value.type.axes.find((a) => a.name === into)!;

@@ -8,6 +8,7 @@ import { nearest } from "../diagnostics/suggest.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph } from "../ir/graph.ts";
 import { concreteParams } from "../ir/params.ts";
+import { showAxis } from "../ir/type.ts";
 import type * as ast from "../syntax/ast.ts";
 import type { Checkpoint, StoredTensor, WeightMap, WeightSource } from "../weights/source.ts";
 import { Elaborator } from "./elaborator.ts";
@@ -253,6 +254,27 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
   lacking.report(reporter, checkpoint, prefixes);
   // After a mistake, what was not read says nothing.
   if (!reporter.hasErrors) reportUnreadTensors(reporter, map, stored, used, usedLines, prefixes, checkpoint);
+  return { value: sources, diagnostics: reporter.diagnostics };
+}
+
+/** Of a model without a map: a weight is the stored tensor of its own path. */
+export function mapByPath(model: string, graph: Graph, checkpoint: Checkpoint): Result<WeightMap> {
+  const reporter = new Reporter();
+  const sources = new Map<string, WeightSource>();
+  const used = new Set<string>();
+  const lacking = new Missing();
+  for (const { path, param } of concreteParams(graph)) {
+    const tensor = checkpoint.tensors.get(path);
+    const { axes } = param.value.type;
+    if (!tensor) lacking.add(path, [path]);
+    else if (!FLOATS.has(tensor.dtype)) reporter.report("map/not-float", { tensor: path, file: tensor.file, dtype: tensor.dtype });
+    else if (!fitsShape(tensor.shape, axes)) reporter.report("map/shape", { tensor: path, file: tensor.file, found: tensor.shape, wanted: axes.map(showAxis) });
+    else sources.set(path, { kind: "stored", tensor, order: axes });
+    used.add(path);
+  }
+  lacking.report(reporter, checkpoint, [""]);
+  const unread = [...checkpoint.tensors.keys()].filter((name) => !used.has(name));
+  if (unread.length > 0 && !reporter.hasErrors) reporter.report("map/unread", { names: unread, file: checkpoint.name, model });
   return { value: sources, diagnostics: reporter.diagnostics };
 }
 

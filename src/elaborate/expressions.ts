@@ -156,6 +156,7 @@ function member(e: Elaborator, x: ast.Member, frame: Frame): V {
     const path = `${object.path}.${key.name}`;
     return ofJson(object.members[key.name], path, e);
   }
+  if (object.kind === "weights") return object.member(key.name) ?? e.fail("law/no-weight", { path: `${object.path}.${key.name}` }, x.span);
   if (object.kind === "instance") {
     const weight = object.weights.get(`${object.path}.${key.name}`) ?? makeWeight(e, object, key.name);
     if (weight) return { kind: "tensor", value: weight };
@@ -184,8 +185,16 @@ function index(e: Elaborator, x: ast.Index, frame: Frame): V {
     if (primitive) return { kind: "op", name: x.object.name, meaning: { kind: "bracket", primitive, items: x.items, frame } };
   }
   const object = evaluate(e, x.object, frame);
+  if (object.kind === "weights") return weightAt(e, object, x, frame);
   if (object.kind === "stored" || object.kind === "none") return e.mapReading && object.kind === "stored" ? storedPattern(e, object, x, frame) : object;
   return bracket(e, object, x.items, frame, x.span);
+}
+
+/** `left.layers[0]`: the weights of one of several layers. */
+function weightAt(e: Elaborator, object: Extract<V, { kind: "weights" }>, x: ast.Index, frame: Frame): V {
+  const at = x.items.length === 1 ? evaluate(e, x.items[0]!.value, frame) : INVALID;
+  const n = asNumber(at);
+  return (n === undefined ? undefined : object.member(String(n))) ?? e.fail("law/no-weight", { path: `${object.path}[${describe(at)}]` }, x.span);
 }
 
 function fill(e: Elaborator, x: ast.Fill, frame: Frame): V {

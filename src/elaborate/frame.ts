@@ -20,6 +20,8 @@ export class Frame {
   private readonly forcing = new Set<string>();
   /** Names that a `given` further in may find here. */
   private readonly offered = new Set<string>();
+  /** Axes that values bring along from the caller, which have no name of their own here. */
+  private readonly foreign = new Set<string>();
   /** Runs what is worked out lazily where the frame was made: in its graph, outside any `let`. */
   enter: ((work: () => V) => V) | undefined;
   /** What a `given` means that nothing gives: of a law, whose sizes are drawn. */
@@ -48,6 +50,23 @@ export class Frame {
 
   offer(name: string): void {
     this.offered.add(name);
+  }
+
+  /** Takes note of an axis that a value has and that is not called so here. */
+  meet(axis: string): void {
+    this.foreign.add(axis);
+  }
+
+  /** What an axis that is made here under this name is called on tensors: not as one that the caller brings along. */
+  fresh(name: string): string {
+    let free = name;
+    while (this.isForeign(free)) free += "~";
+    return free;
+  }
+
+  private isForeign(axis: string): boolean {
+    for (let frame: Frame | undefined = this; frame; frame = frame.lexical) if (frame.foreign.has(axis)) return true;
+    return false;
   }
 
   /** True where the frame itself (not one around it) has the name. */

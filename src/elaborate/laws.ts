@@ -27,7 +27,7 @@ export function checkEquation(e: Elaborator, decl: ast.Law | ast.Rewrite, module
 }
 
 /** What blocks declare as `given` without a default: sizes that a law leaves to the sampler. */
-function neededSizes(e: Elaborator): ReadonlySet<string> {
+export function neededSizes(e: Elaborator): ReadonlySet<string> {
   const names = new Set<string>();
   for (const module of e.program.modules.values())
     for (const decl of module.own.values()) if (decl.kind === "Block") for (const g of decl.given) if (!g.default) names.add(g.name.name);
@@ -38,7 +38,7 @@ function drawn(name: string, decl: ast.Law | ast.Rewrite): V {
   return { kind: "dim", axis: { name, size: Size.of(DRAWN), origin: decl.title.span } };
 }
 
-function sidesOf(x: ast.Expr): readonly [ast.Expr, ast.Expr] | readonly [] {
+export function sidesOf(x: ast.Expr): readonly [ast.Expr, ast.Expr] | readonly [] {
   if (x.kind === "Paren" && x.items.length === 1) return sidesOf(x.items[0]!.value);
   return x.kind === "Binary" && (x.op === "==" || x.op === "!=") ? [x.left, x.right] : [];
 }

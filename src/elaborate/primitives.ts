@@ -10,6 +10,7 @@ import { elementwise } from "./arithmetic.ts";
 import type { Elaborator } from "./elaborator.ts";
 import type { Frame } from "./frame.ts";
 import { eachOf } from "./each.ts";
+import { evaluate } from "./expressions.ts";
 import { applyScan } from "./scan.ts";
 import { axisName } from "./signatures.ts";
 import { asNumber, describe, INVALID, number, tensor, type V, type Written } from "./values.ts";
@@ -264,7 +265,7 @@ const keep: BracketPrimitive = {
     // What does not have the axis is the same at all places.
     if (!axis) return x.v;
     const known = itemFrame.lookup(to);
-    const name = known?.kind === "dim" ? known.axis.name : to;
+    const name = known?.kind === "dim" ? known.axis.name : itemFrame.fresh(to);
     const made = e.emit1("keep", [x.v.value], { from, to: name, path: statePath(e, call.frame), last: null }, call.span);
     if (made.kind === "tensor" && known?.kind !== "dim") itemFrame.set(to, { kind: "dim", axis: { ...axis, name } });
     return made;
@@ -297,7 +298,11 @@ const stack: BracketPrimitive = {
     const operands = call.operands.flatMap((o) => (o.v.kind === "list" ? o.v.items.map((v) => ({ v, span: o.span })) : [o]));
     const values = operands.map((o) => operandValue(e, o, "stack"));
     if (values.some((v) => !v)) return INVALID;
-    return e.emit1("stack", values as Value[], { axis: axisName(itemFrame, axis.name) }, call.span, operands.map((o) => o.span));
+    const known = itemFrame.lookup(axis.name);
+    const name = known ? axisName(itemFrame, axis.name) : itemFrame.fresh(axis.name);
+    const made = e.emit1("stack", values as Value[], { axis: name }, call.span, operands.map((o) => o.span));
+    if (made.kind === "tensor" && !known) bindNew(itemFrame, axis.name, made.value, name);
+    return made;
   },
 };
 
@@ -318,10 +323,23 @@ const concat: BracketPrimitive = {
     const values = call.operands.map((o) => operandValue(e, o, "concat"));
     if (values.some((v) => !v)) return INVALID;
     const known = itemFrame.lookup(arrow.stage.name);
-    const into = known?.kind === "dim" ? known.axis.name : arrow.stage.name;
+    const into = known?.kind === "dim" ? known.axis.name : itemFrame.fresh(arrow.stage.name);
     const made = e.emit1("concat", values as Value[], { axes, into }, call.span, call.operands.map((o) => o.span));
     if (made.kind === "tensor" && known?.kind !== "dim") bindNew(itemFrame, arrow.stage.name, made.value, into);
     return made;
+  },
+};
+
+const repeated: BracketPrimitive = {
+  name: "repeat",
+  usage: "repeat[groups](x)",
+  apply(e, items, call, itemFrame) {
+    const along = items.length === 1 && !items[0]!.name ? evaluate(e, items[0]!.value, itemFrame) : INVALID;
+    const [x] = call.operands;
+    if (along.kind !== "dim" || !x) return along.kind === "invalid" && items.length === 1 ? INVALID : e.fail("type/usage", { name: "repeat", usage: this.usage }, call.span);
+    const value = operandValue(e, x, "repeat");
+    if (!value) return INVALID;
+    return e.emit1("spread", [value], { axis: along.axis }, call.span, [x.span]);
   },
 };
 
@@ -361,6 +379,6 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
   ].map((p) => [p.name, p]),
 );
 
-export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, onceNamed, topK, stack, concat, previous, scan, each].map((p) => [p.name, p]));
+export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, onceNamed, topK, stack, concat, repeated, previous, scan, each].map((p) => [p.name, p]));
 
 export const CONSTANTS: ReadonlyMap<string, number> = new Map([["pi", Math.PI], ["inf", Infinity]]);

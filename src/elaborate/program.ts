@@ -33,6 +33,9 @@ export interface Found {
 
 /** Modules of the library under this name are not seen unless used: a family's names are many. */
 const FAMILIES = "std.families.";
+/** Under these names: read only when asked for, and not seen unless used. */
+const ASIDE = [FAMILIES, "std.laws."];
+const isAside = (name: string): boolean => ASIDE.some((start) => name.startsWith(start));
 
 /** Parsed library modules, by their text: the library does not change while a program runs. */
 const parsedLibrary = new Map<string, { text: string; syntax: ast.File }>();
@@ -47,7 +50,7 @@ export class Program {
     private readonly readModule: (path: string, from: SourceFile) => SourceFile | undefined,
     private readonly reporter: Reporter,
   ) {
-    for (const name of library.modules()) if (!name.startsWith(FAMILIES)) this.loadLibrary(name);
+    for (const name of library.modules()) if (!isAside(name)) this.loadLibrary(name);
   }
 
   /** Names of the library's family modules. */
@@ -65,7 +68,7 @@ export class Program {
       parsed = { text: file.text, syntax: this.library.parsed?.(file, name) ?? this.parseNow(file) };
       parsedLibrary.set(name, parsed);
     }
-    return this.add(name, parsed.syntax.span.file, parsed.syntax, !name.startsWith(FAMILIES));
+    return this.add(name, parsed.syntax.span.file, parsed.syntax, !isAside(name));
   }
 
   private parseNow(file: SourceFile): ast.File {

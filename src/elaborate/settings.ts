@@ -128,8 +128,9 @@ export function fit(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: S
     return wrongKind(e, label, title, `one of ${words.join(", ")}`, v, span);
   }
   if (v.kind === "tensor") {
-    if (type) return fitTensor(e, v, type, frame, span, `${title}'s ${label}`);
-    return v;
+    if (type?.axes) return fitTensor(e, v, type, frame, span, `${title}'s ${label}`);
+    for (const axis of v.value.type.axes) frame.meet(axis.name);
+    return type ? fitTensor(e, v, type, frame, span, `${title}'s ${label}`) : v;
   }
   const kind = kindOf(param);
   if (kind === "number") {

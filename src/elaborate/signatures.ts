@@ -77,7 +77,9 @@ export function bindAxes(
       return false;
     }
     frame.set(name, { kind: "dim", axis });
+    if (axis.name !== name) frame.meet(axis.name);
   }
+  for (const axis of left) frame.meet(axis.name);
   if (left.length > 0 && !rest) {
     e.fail("axis/too-many", { axes: left.map((a) => a.name), type: showType(type) }, place, {
       related: [{ span: pattern[0]?.span ?? place, message: `${what} takes ${showPattern(pattern)}` }],

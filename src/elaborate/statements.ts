@@ -93,11 +93,12 @@ function initialOf(e: Elaborator, x: ast.Expr | undefined, frame: Frame): Initia
 function dimOf(e: Elaborator, s: ast.Dim, frame: Frame): V {
   const v = evaluate(e, s.size, frame);
   if (v.kind === "invalid") return v;
-  if (v.kind === "dim") return { kind: "dim", axis: { name: s.name.name, size: v.axis.size, origin: v.axis.origin ?? s.span } };
-  if (v.kind === "size") return { kind: "dim", axis: { name: s.name.name, size: v.size, origin: s.span } };
+  const name = frame.fresh(s.name.name);
+  if (v.kind === "dim") return { kind: "dim", axis: { name, size: v.axis.size, origin: v.axis.origin ?? s.span } };
+  if (v.kind === "size") return { kind: "dim", axis: { name, size: v.size, origin: s.span } };
   const n = asNumber(v);
   if (n === undefined) return e.fail("setting/kind", { name: s.name.name, owner: frame.title, expected: "a size", found: describe(v) }, s.size.span);
-  if (Number.isInteger(n) && n >= 0) return { kind: "dim", axis: { name: s.name.name, size: Size.of(n), origin: s.span } };
+  if (Number.isInteger(n) && n >= 0) return { kind: "dim", axis: { name, size: Size.of(n), origin: s.span } };
   return notWhole(e, s.name.name, s.size, frame, n);
 }
 

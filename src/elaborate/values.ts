@@ -35,6 +35,8 @@ export type V =
   | EachV
   /** A tensor of the checkpoint, before its axes have names. */
   | { readonly kind: "stored"; readonly tensor: StoredTensor }
+  /** The weights of one side of a law, or those under a part of their paths: `left.attention`. */
+  | { readonly kind: "weights"; readonly path: string; member(name: string): V | undefined }
   /** What is left of a mistake that has been reported; everything made from it is silent. */
   | { readonly kind: "invalid" };
 
@@ -180,6 +182,8 @@ export function describe(v: V): string {
       return `the instance ${v.path}`;
     case "each":
       return `each[${v.axis.name}]`;
+    case "weights":
+      return `the weights ${v.path}`;
     case "stored":
       return `the stored tensor ${v.tensor.name}`;
     case "invalid":

@@ -36,13 +36,9 @@ export function openArtifact(
   if (!whole) return { diagnostics };
   const model = wanted ?? whole.graphs?.[0]?.file ?? "model.onnx";
   const graph = whole.graphs?.find((g) => g.file === model);
-  const files = whole.graphs?.map((g) => g.file) ?? [model];
-  if (!files.includes(model))
-    return {
-      diagnostics: [
-        diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: `its models are ${files.join(", ")}` }),
-      ],
-    };
+  const files = whole.graphs?.map((g) => g.file) ?? ["model.onnx"];
+  if (wanted !== undefined && !files.includes(wanted))
+    return { diagnostics: [diagnose("cli/no-model-file", { folder: name, file: wanted, files })] };
   const record = graph ? { ...whole, inputs: graph.inputs, outputs: graph.outputs, states: graph.states } : whole;
   const problems = fileProblems(folder, name, record, model);
   return problems.length > 0

@@ -21,6 +21,9 @@ export interface StateEnds {
   readonly present: Value;
 }
 
+/** The size of an axis that says whether there was a step before: 0 before the first, 1 after it. */
+export const BEGUN = "begun";
+
 type Add = (ends: StateEnds) => void;
 
 /** The results of the node for the places of one step; `add` is told of its state. */
@@ -52,15 +55,14 @@ function scanFromZero(node: NodeOf<"scan">, scope: Scope, add: Add): readonly Va
 function scanFromStart(node: NodeOf<"scan">, start: Value, scope: Scope, add: Add): readonly Value[] {
   const { span } = node;
   const state = stateOf(node);
-  const begun = "begun";
-  const one = { axis: { name: begun, size: Size.ONE } };
+  const one = { axis: { name: BEGUN, size: Size.ONE } };
   let whole = start;
   for (const axis of state.axes)
     if (!axisNamed(whole.type, axis.name)) whole = scope.emit1("spread", [whole], { axis }, span);
   const first = scope.emit1("spread", [whole], one, span);
-  const past = scope.state({ ...state, axes: [{ name: begun, size: Size.symbol(begun) }, ...state.axes] }, span);
-  const all = scope.emit1("concat", [first, past], { axes: [begun, begun], into: begun }, span);
-  const [states] = scanFrom(scope.emit1("pick", [all], { axis: begun, index: -1 }, span), node, scope) as [Value];
+  const past = scope.state({ ...state, axes: [{ name: BEGUN, size: Size.symbol(BEGUN) }, ...state.axes] }, span);
+  const all = scope.emit1("concat", [first, past], { axes: [BEGUN, BEGUN], into: BEGUN }, span);
+  const [states] = scanFrom(scope.emit1("pick", [all], { axis: BEGUN, index: -1 }, span), node, scope) as [Value];
   add({ past, present: scope.emit1("spread", [lastState(states, node, scope)], one, span) });
   return [states];
 }

@@ -20,6 +20,12 @@ export function expression(
   context: Context, node: C.ExpressionCstNode | undefined, fallback: number, rangeAllowed = false,
 ): Expr {
   if (node === undefined) return invalid(context, fallback);
+  const { operand: operands, operator } = parts(node);
+  if (operator === undefined && operands?.length === 1) {
+    // Most expressions are a single operand: no row is needed.
+    const { sign, stage: stages } = parts(operands[0]!);
+    if (sign === undefined) return stage(context, stages?.[0], fallback);
+  }
   const end = context.ofNode(node, fallback).end;
   return treeOf(context, rowOf(context, node, fallback), end, rangeAllowed);
 }

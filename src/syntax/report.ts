@@ -8,6 +8,7 @@ import type { Context } from "./context.ts";
 import { reportUnexpected } from "./expected.ts";
 
 export function reportFindings(context: Context, findings: readonly Finding[], tokens: readonly IToken[]): void {
+  if (findings.length === 0) return;
   const regions = new Regions(tokens);
   const broken = new Set<number>();
   for (const f of findings) {

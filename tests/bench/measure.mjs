@@ -27,5 +27,5 @@ export async function rounds(count, measure) {
   for (let i = 0; i < count; i++) all.push(await measure(i));
   const of = (key) => all.map((m) => m[key]).sort((a, b) => a - b);
   const spread = (key) => ({ median: of(key)[Math.floor(count / 2)], least: of(key)[0], most: of(key).at(-1) });
-  return { wall: spread("wall"), ...(all[0].peak === undefined ? {} : { peak: spread("peak") }), last: all.at(-1) };
+  return { wall: spread("wall"), ...(all[0].peak === undefined ? {} : { cpu: spread("cpu"), peak: spread("peak") }) };
 }

@@ -23,6 +23,9 @@ const llama = inFile("llama");
 const bert = inFile("bert");
 const gpt = inFile("gpt");
 const glm = inFile("glm");
+const t5 = inFile("t5");
+const transformer = inFile("transformer");
+const positions = (from: string, to: string): Change => ({ module: "std.positions", from, to });
 
 const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: string, change: Change][]>> = {
   llama: [
@@ -78,6 +81,38 @@ const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: stri
     ["glm", "single", glm("decoder x{layers}", "decoder(post) x{layers}")],
     ["glm", "single", glm("{input, post_attention}_layernorm", "{post_attention, input}_layernorm")],
     ["glm", "single", centred],
+  ],
+  t5: [
+    ["t5", "single", causal],
+    ["t5", "single", t5("mha(score_bias = near, scale = 1,", "mha(score_bias = near,")],
+    ["t5", "single", t5("cross(read, scale = 1)", "cross(read)")],
+    ["t5", "long", t5("buckets, furthest, both_ways = false", "buckets, furthest")],
+    ["t5", "long", t5("furthest = config.relative_attention_max_distance", "furthest = 96")],
+    ["t5", "single", positions("let distance = key - query", "let distance = query - key")],
+    ["t5", "long", positions("let exact = n div 2", "let exact = n div 4")],
+    ["t5", "single", t5("if scaled then state * hidden ^ -0.5 else state", "state")],
+    ["t5", "batch2", t5(", attention_mask = memory_mask", "")],
+    ["t5", "batch2", attention("keys, memory_mask[source -> keys], scale", "keys, true, scale")],
+    ["t5", "single", t5("cross.body.{q, k, v, out}.weight", "cross.body.{k, q, v, out}.weight")],
+    ["t5", "single", t5("    -> decoder_norm: rmsnorm(eps)\n", "\n")],
+    ["t5-v1_1", "single", t5("\"gated-gelu\" => gated(gelu_tanh, inner)", "\"gated-gelu\" => gated(relu, inner)")],
+    ["t5-v1_1", "single", t5("ffn.body.{gate, down}.weight = \"2.", "ffn.body.{down, gate}.weight = \"2.")],
+  ],
+  transformer: [
+    ["seq2seq", "single", scale],
+    ["seq2seq", "single", causal],
+    ["seq2seq", "single", centred],
+    ["seq2seq", "single", attention("scale: float = head_dim ^ -0.5, bias = false): cross", "scale: float = 1, bias = false): cross")],
+    ["seq2seq", "single", transformer("neighbours = false;", "")],
+    ["seq2seq", "single", transformer("if scaled then hidden ^ 0.5 else 1", "1")],
+    ["seq2seq", "single", transformer("encoder(post)", "encoder")],
+    ["seq2seq", "single", transformer("decoder(post)", "decoder")],
+    ["seq2seq", "single", transformer("(position(seq))", "(position(seq) + 1)")],
+    ["seq2seq", "single", transformer("activation = activation_named(config.activation_function)", "activation = gelu")],
+    ["seq2seq", "single", transformer("if shifted then scores + shift else scores", "scores")],
+    ["seq2seq", "single", transformer("cross(memory, bias = attention_bias)", "cross(memory)")],
+    ["seq2seq", "single", transformer("\"{self_attn, encoder_attn, final}_layer_norm.*\"", "\"{encoder_attn, self_attn, final}_layer_norm.*\"")],
+    ["seq2seq", "batch2", transformer(", attention_mask = memory_mask", "")],
   ],
 };
 

@@ -53,7 +53,7 @@ const mapped: RunFixture = async (path) => {
     read: () => new Uint8Array(),
     close: () => undefined,
   };
-  return [...made.diagnostics, ...made.value.mapWeights!(checkpoint).diagnostics];
+  return [...made.diagnostics, ...made.value.mapWeights(checkpoint).diagnostics];
 };
 
 export const runFixture: Readonly<Record<string, RunFixture>> = {

@@ -46,18 +46,21 @@ def real_places(array, mask):
     return keep
 
 
-def run_cases(folder, session):
-    """`folder` holds reference.json and reference.safetensors."""
+def read_cases(folder):
+    """`folder` holds reference.json and reference.safetensors. Name, kind, options, inputs and outputs of each case."""
     stored = load_file(f"{folder}/reference.safetensors")
-    tally = Tally()
     for name, case in json.load(open(f"{folder}/reference.json"))["cases"].items():
-        kind = case.get("kind", "forward")
-        if kind not in KINDS:
-            continue
         inputs = {k: stored[f"{name}.input.{k}"] for k in case["inputs"]}
         outputs = {k: stored[f"{name}.output.{k}"] for k in case["outputs"]}
+        yield name, case.get("kind", "forward"), case.get("options", {}), inputs, outputs
+
+
+def run_cases(folder, session, tally):
+    for name, kind, options, inputs, outputs in read_cases(folder):
+        if kind not in KINDS:
+            continue
         try:
-            RUNNERS[kind](session, name, case.get("options", {}), inputs, outputs, tally)
+            RUNNERS[kind](session, name, options, inputs, outputs, tally)
             tally.cases += 1
         except Exception as e:  # the runtime's own words are what helps
             tally.failures.append(f"{name}: {str(e).splitlines()[0][:200]}")

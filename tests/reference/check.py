@@ -9,7 +9,8 @@ import time
 import onnx
 import onnxruntime
 
-from cases import run_cases
+from cases import Tally, run_cases
+from encoder_decoder import run_pair_cases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKPOINTS = os.path.join(HERE, "..", "checkpoints")
@@ -47,22 +48,24 @@ def one(folder, reference, target, out, skipped):
     seconds = time.monotonic() - start
     if done.returncode != 0:
         return [f"tfm compile: {line}" for line in done.stderr.splitlines()[:6]] or [f"tfm compile: status {done.returncode}"], 0, 0, seconds
-    model = os.path.join(out, "model.onnx")
+    # An encoder-decoder is two models.
+    models = [m for m in ("model.onnx", "encoder_model.onnx", "decoder_model_merged.onnx") if os.path.exists(os.path.join(out, m))]
     failures = []
     try:
         # onnx's checker refuses weights that have several hard links; ours are links to the checkpoint's files. It gets a copy.
         with tempfile.TemporaryDirectory(dir=os.path.dirname(out)) as copy:
             shutil.copytree(out, copy, dirs_exist_ok=True)
-            onnx.checker.check_model(os.path.join(copy, "model.onnx"), full_check=True)
+            for model in models:
+                onnx.checker.check_model(os.path.join(copy, model), full_check=True)
     except Exception as e:
         failures.append(f"checker: {str(e).splitlines()[0][:200]}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        sessions = [onnxruntime.InferenceSession(os.path.join(out, m), options, providers=["CPUExecutionProvider"]) for m in models]
     except Exception as e:
         return [*failures, f"ONNX Runtime: {str(e).splitlines()[0][:300]}"], 0, 0, seconds
-    tally = run_cases(reference, session)
+    tally = (run_pair_cases if len(sessions) == 2 else run_cases)(reference, *sessions, Tally())
     for k, v in tally.skipped.items():
         skipped[k] = skipped.get(k, 0) + v
     if tally.cases == 0:

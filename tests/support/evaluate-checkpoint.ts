@@ -32,7 +32,7 @@ export function differenceOf(folder: string, caseName: string, change?: Change):
   const said = made.diagnostics.map((d) => `${d.severity} ${d.code}`);
   if (!made.value) return said.join(", ");
   const checkpoint = openCheckpoint(folder).value!;
-  const mapped = made.value.mapWeights!(checkpoint);
+  const mapped = made.value.mapWeights(checkpoint);
   if (!mapped.value || mapped.diagnostics.length > 0) return mapped.diagnostics.map((d) => d.code).join(", ");
   const graph = prepare(made.value, { cache: false, optimize: false, keeps: () => false }).value![0]!.graph;
   const params = new Map([...concreteParams(graph)].map((p) => [p.path, p.param.value.type]));

@@ -44,7 +44,7 @@ function map(tensors: Tensors, config: Json = { model_type: "toy", depth: 2 }, d
     name: "model.safetensors", files: [], close: () => undefined, read: () => new Uint8Array(),
     tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 }])),
   };
-  const mapped = made.value?.mapWeights!(checkpoint);
+  const mapped = made.value?.mapWeights(checkpoint);
   const all: readonly Diagnostic[] = [...made.diagnostics, ...(mapped?.diagnostics ?? [])];
   return { weights: mapped?.value, said: all.map((d) => `${d.code}: ${d.message}`) };
 }
@@ -104,4 +104,17 @@ test("a config's keys are read, known to change nothing, or named", () => {
 
 test("impossible numbers in a config are errors, not crashes", () => {
   for (const depth of [0, -1, 1.5, 1e9, "two", [2], {}, true]) expect(map(WHOLE, { model_type: "toy", depth }).said.some((s) => /^(type|setting)\//.test(s))).toBe(true);
+});
+
+test("a model without a map takes the tensors of its weights' own paths", () => {
+  const { value } = elaborate(request("model plain(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> up: linear(6)\n}"));
+  const open = (tensors: Tensors): Checkpoint => ({
+    name: "mine.safetensors", files: [], close: () => undefined, read: () => new Uint8Array(),
+    tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { name, dtype: "BF16", shape, file: "mine.safetensors", offset: 0, bytes: 0 }])),
+  });
+  const said = (tensors: Tensors): readonly string[] => value!.mapWeights(open(tensors)).diagnostics.map((d) => d.message);
+  expect(said({ "up.weight": [6, 4], "up.bias": [6] })).toEqual([]);
+  expect(said({ "up.weight": [4, 6], "up.bias": [6] })).toEqual(["up.weight in mine.safetensors has the shape [4, 6]; the model needs [out=6, hidden'=4]"]);
+  expect(said({ "up.weight": [6, 4] })).toEqual(["mine.safetensors has no up.bias, which up.bias needs"]);
+  expect(said({ "up.weight": [6, 4], "up.bias": [6], other: [1] })).toEqual(["mine.safetensors holds other, which plain does not use"]);
 });

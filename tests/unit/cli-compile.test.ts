@@ -69,7 +69,7 @@ describe("compile", () => {
 
   test.each([
     ["artifact/checkpoint-folder", () => [CHECKPOINT, "-o", CHECKPOINT]],
-    ["cli/weights-without-map", () => [...STACK, "-w", CHECKPOINT, "-o", at("no")]],
+    ["map/missing", () => [...STACK, "-w", CHECKPOINT, "-o", at("no")]],
     ["setting/inexact", () => ["-e", "decoder < gqa(3), rmsnorm, swiglu >", "-s", "hidden=16", "-s", "heads=4", "-o", at("no")]],
   ])("%s: nothing is written", async (code, argv) => {
     const said = await tfm("compile", ...argv());

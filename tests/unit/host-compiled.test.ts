@@ -30,7 +30,7 @@ async function compile(folder: string, out: string): Promise<void> {
   }).value!;
   const graph = prepare(model, { optimize: true, keeps: keeps("onnx") }).value![0]!.graph;
   const checkpoint = openCheckpoint(folder).value!;
-  const map = model.mapWeights!(checkpoint).value!;
+  const map = model.mapWeights(checkpoint).value!;
   const weights = (path: string) => map.get(path)!;
   const made = emitOnnx(graph, {
     target: "onnx",

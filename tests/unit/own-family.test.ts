@@ -30,7 +30,7 @@ function check(family: string): readonly string[] {
     name: "model.safetensors", files: [], read: () => new Uint8Array(), close: () => undefined,
     tensors: new Map([...tensors()].map(([name, shape]) => [name, { name, shape, dtype: "F32", file: "model.safetensors", offset: 0, bytes: 0 }])),
   };
-  const mapped = made.value?.mapWeights!(checkpoint);
+  const mapped = made.value?.mapWeights(checkpoint);
   const prepared = made.value && prepare(made.value, { optimize: true, keeps: () => false });
   return [...made.diagnostics, ...(mapped?.diagnostics ?? []), ...(prepared?.diagnostics ?? [])].map((d) => d.message);
 }

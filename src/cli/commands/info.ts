@@ -4,7 +4,7 @@ import { elaborate, prepare, type Elaborated } from "../../compile.ts";
 import { pastSymbol } from "../../passes/cache.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
-import { keptPerToken, operationsPerToken, parametersOf, tokenAxis, totalElements, type PerToken } from "../measure.ts";
+import { keptPerToken, operationsPerToken, parametersOf, tokenAxes, totalElements, type PerToken } from "../measure.ts";
 import { fail, say, sayJson, usage, type JsonOption } from "../report.ts";
 import { inputsOf, outputsOf, signatureRows } from "../signature.ts";
 import { resolveSource, type SourceOptions } from "../source.ts";
@@ -45,7 +45,7 @@ function factsOf(model: Elaborated): Facts {
   return {
     parameters: totalElements(parameters),
     blocks: treeOf(parameters),
-    operations: operationsPerToken(model.graph, tokenAxis(model.graph)),
+    operations: operationsPerToken(model.graph, tokenAxes(model.graph)),
     kept: kept === 0 ? undefined : kept,
   };
 }

@@ -18,6 +18,14 @@ export const cliCodes = {
     wrong: "tfm compile my-model/model.safetensors -o out",
     right: "tfm compile my-model -o out",
   }),
+  "cli/no-model-file": entry<{ folder: string; file: string; files: readonly string[] }>({
+    severity: "error",
+    message: (p) => `${p.folder} has no model ${p.file}; it has ${p.files.join(" and ")}`,
+    why: "A compiled folder is one model file, or, where something is computed once before the steps, one for that and one for a step. Its tfm.json names them.",
+    mend: "Name one of them, or leave --file out: the one that runs first is run.",
+    wrong: "tfm run out --file decoder.onnx",
+    right: "tfm run out --file decoder_model_merged.onnx",
+  }),
   "cli/no-config": entry<{ folder: string }>({
     severity: "error",
     message: (p) => `${p.folder} has no config.json`,
@@ -57,14 +65,6 @@ export const cliCodes = {
     mend: "Leave one of them out.",
     wrong: "tfm compile model.tfm -s layers=2 -s layers=4 -o out",
     right: "tfm compile model.tfm -s layers=4 -o out",
-  }),
-  "cli/weights-without-map": entry<{ model: string; path: string }>({
-    severity: "error",
-    message: (p) => `${p.model} has no checkpoint map, so nothing says what the tensors of ${p.path} are to it`,
-    why: "Stored tensors have their own names and shapes; a `checkpoint` declaration says which weight each one fills.",
-    mend: "Add a `checkpoint for` declaration to the program, or leave -w out to compile with drawn weights.",
-    wrong: "tfm compile model.tfm -w my-model -o out // model.tfm without a map",
-    right: "tfm compile my-model -o out",
   }),
   "cli/self-check": entry<{ output: string; step: string; found: number; wanted: number; error: number }>({
     severity: "error",
