@@ -159,7 +159,7 @@ class Balancer {
     }
   }
 
-  /** In `decoder x2 < gqa(8, rmsnorm >` the `)` is missing before the `>`: its index, if the slots around end there. */
+  /** In `layer x2 < one(8, two >` the `)` is missing before the `>`: its index, if the slots around end there. */
   private slotsEnd(at: number): number | undefined {
     if (this.out[at]!.tokenType === T.LBrace) return undefined;
     const step = (t: IToken): number => (t.tokenType === T.Less ? 1 : t.tokenType === T.Greater ? -1 : 0);

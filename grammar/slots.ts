@@ -1,5 +1,5 @@
 /**
- * @file The third pass: decides for every `<` whether it opens slots (`decoder < gqa(8), rmsnorm >`) or compares, from right
+ * @file The third pass: decides for every `<` whether it opens slots (`layer < one(8), two >`) or compares, from right
  * to left, so that inner slots are settled first. `README.md` has the rule and examples; a scan stops at the first `<` that
  * compares, so that the whole is linear.
  */

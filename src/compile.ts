@@ -60,6 +60,8 @@ export interface Prepared {
   readonly graph: VerifiedGraph;
   /** What an absent input of this graph is to a client, by its name at the boundary. */
   readonly inputDefaults: ReadonlyMap<string, InputDefault>;
+  /** Inputs that are outputs or inputs of the graph before this one, by their names at the boundary. */
+  readonly given: ReadonlyMap<string, string>;
 }
 
 export interface PrepareOptions {
@@ -118,6 +120,20 @@ export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> 
     if (made) all.push(made);
   }
   return { ...(reporter.hasErrors ? {} : { value: all }), diagnostics: reporter.diagnostics };
+}
+
+/** A law or a rewrite of the program's own file, with what gives its names a meaning: for `equivalence/` to run. */
+export interface LawSource {
+  readonly decl: ast.Law | ast.Rewrite;
+  readonly module: Module;
+  readonly program: Program;
+}
+
+/** Every law and rewrite of the program's own file, typed. */
+export function lawsOf(request: SourceRequest): Result<readonly LawSource[]> {
+  const { main, program, reporter } = load(request);
+  const laws = (main?.syntax.decls ?? []).flatMap((decl) => (main && (decl.kind === "Law" || decl.kind === "Rewrite") ? [{ decl, module: main, program }] : []));
+  return { value: laws, diagnostics: reporter.diagnostics };
 }
 
 function fromProgram(loaded: Loaded, request: SourceRequest): Elaborated | undefined {
@@ -182,26 +198,28 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
   const reporter = new Reporter();
   const wanted = options.cache ?? model.graph.grows !== undefined;
   if (wanted && model.graph.grows === undefined) reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
-  const graphs = wanted && model.graph.grows !== undefined ? cached(model, reporter) : ([["model", model.graph]] as const);
+  const graphs = wanted && model.graph.grows !== undefined ? cached(model, reporter) : [{ name: "model" as const, graph: model.graph, given: NOTHING }];
   if (hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
-  const value = graphs.map(([name, graph]): Prepared => {
+  const value = graphs.map(({ name, graph, given }): Prepared => {
     const made = optimize(withoutCache(graph), { keeps: options.keeps, enabled: options.optimize });
-    return { name, graph: wellFormed(made), inputDefaults: defaultsIn(graph, model) };
+    return { name, graph: wellFormed(made), inputDefaults: defaultsIn(graph, model), given };
   });
   return { value, diagnostics: reporter.diagnostics };
 }
 
-type Named = readonly [Prepared["name"], Graph];
+type Named = Pick<Prepared, "name" | "given"> & { readonly graph: Graph };
+const NOTHING: ReadonlyMap<string, string> = new Map();
 
 /** The graphs of a model that generates, with what is handed on from step to step. */
 function cached(model: Elaborated, reporter: Reporter): readonly Named[] {
   const split = splitSteps(model.graph);
-  const given = split ?? { step: model.graph, problems: [] };
-  const once = given.step && withOnce(given.step, model.stateNames);
+  const { step, given, problems } = split ?? { step: model.graph, given: NOTHING, problems: [] };
+  const once = step && withOnce(step, model.stateNames);
   const kept = once?.graph && withCache(once.graph, model.stateNames);
-  for (const p of [...given.problems, ...(once?.problems ?? []), ...(kept?.problems ?? [])]) reporter.report("model/cache", { what: p.message }, p.span);
+  for (const p of [...problems, ...(once?.problems ?? []), ...(kept?.problems ?? [])]) reporter.report("model/cache", { what: p.message }, p.span);
   if (!kept?.graph) return [];
-  return split?.first ? [["encoder_model", split.first], ["decoder_model_merged", kept.graph]] : [["model", kept.graph]];
+  const { graph } = kept;
+  return split?.first ? [{ name: "encoder_model", graph: split.first, given: NOTHING }, { name: "decoder_model_merged", graph, given }] : [{ name: "model", graph, given }];
 }
 
 function wellFormed(graph: Graph): VerifiedGraph {

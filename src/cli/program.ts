@@ -57,6 +57,12 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
   withSource(command("check [sources...]", "say all that is wrong, and what each model takes and gives"))
     .action(async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)));
 
+  command("test <files...>", "test the laws and rewrites of some files: proved, sampled, different or unknown")
+    .option("--seed <n>", "seed of what is drawn; the same seed repeats a run exactly", whole, 0)
+    .option("--budget <seconds>", "time for all laws together", whole, 60)
+    .option("--use <file>", "a module to read beside the standard library; repeatable", collect, [])
+    .action(async (files, options) => end(await (await import("./commands/test.ts")).test(io, files, options)));
+
   command("run <folder>", "run a compiled model")
     .option("-i, --input <name=value>", "an input: JSON, @file.json, @file.npy, @file.safetensors:tensor or random:SEED; repeatable", collect, [])
     .option("-o, --out <file>", "write all outputs to this .safetensors file")

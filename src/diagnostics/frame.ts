@@ -153,7 +153,8 @@ function draw(d: Drawing, wanted: readonly number[]): string[] {
     const number = d.paint.gutter(`${String(line + 1).padStart(d.digits)} |`);
     out.push(`${number} ${bar}${view.text}`.trimEnd());
     const under = (text: string): void => {
-      out.push(`${d.paint.gutter(`${empty} |`)} ${inside && line < d.block!.last ? `${d.paint.primary("|")} ` : d.block ? "  " : ""}${text}`.trimEnd());
+      const margin = inside && line < d.block!.last ? `${d.paint.primary("|")} ` : d.block ? "  " : "";
+      out.push(`${d.paint.gutter(`${empty} |`)} ${margin}${text}`.trimEnd());
     };
     for (const row of markRows(content, marks, view, d.paint)) under(row);
     if (d.block && line === d.block.last) {

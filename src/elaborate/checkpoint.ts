@@ -376,6 +376,7 @@ function textsOf(x: ast.Expr): readonly string[] {
   if (x.kind === "Binary") return [...textsOf(x.left), ...textsOf(x.right)];
   if (x.kind === "Index") return textsOf(x.object);
   if (x.kind === "Paren") return x.items.flatMap((i) => textsOf(i.value));
+  if (x.kind === "If") return [...textsOf(x.then), ...textsOf(x.else)];
   return [];
 }
 

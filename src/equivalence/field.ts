@@ -101,7 +101,7 @@ export function drawTower(random: Random, angles: boolean): Tower {
   for (;;) {
     const q = 8 * Math.floor(random() * 2 ** 19 + 2 ** 19) + 7;
     if (!isPrime(q)) continue;
-    const t = angles ? largePrimeOf((q + 1) / 8, 2 ** 14) : 0;
+    const t = angles ? largePrimeOf((q + 1) / 8, 2 ** 18) : 0;
     if (angles && t === 0) continue;
     const inner = level(q, t, random);
     for (let i = 0; i < 4000; i++) {

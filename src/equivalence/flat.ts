@@ -78,6 +78,11 @@ export class Flat {
     return `${op}|${ids.join(",")}|${attributesKey(attrs)}`;
   }
 
+  /** The node that an operator on these operands is already, if it is. */
+  known(op: string, inputs: readonly number[], attrs: object, out: number): number | undefined {
+    return this.table.get(`${this.key(op, inputs, attrs)}|${out}`);
+  }
+
   private put(node: Omit<FlatNode, "id">): number {
     if (this.nodes.length >= MOST_NODES) throw new TooLarge(`the two sides have more than ${MOST_NODES} operators`);
     this.nodes.push({ ...node, id: this.nodes.length });
@@ -114,7 +119,7 @@ export class Flat {
         return this.apply("previous", inputs, { axis: node.attrs.axis, path: "" }, [node.outputs[0]!.type], node.span);
       case "repeat": {
         const captured = inputs.slice(node.attrs.carried);
-        let carried = inputs.slice(0, node.attrs.carried);
+        let carried: readonly number[] = inputs.slice(0, node.attrs.carried);
         for (const [i, kind] of node.attrs.schedule.entries()) carried = body(node.bodies[kind]!, [...carried, ...captured], [...iterations, i]);
         return carried;
       }

@@ -60,6 +60,8 @@ export class Residues implements Arithmetic<Residue> {
   hashed = false;
   /** A branch was taken at a point: equal residues say it for that region only. */
   branched = false;
+  /** Roots of constants that were taken for roots: each halves the primes that will do. */
+  constantRoots = 0;
   /** Index of the element being computed, for `Unlucky`. */
   at: number | undefined;
   private readonly P: number;
@@ -100,7 +102,7 @@ export class Residues implements Arithmetic<Residue> {
 
   add(a: Residue, b: Residue): Residue {
     const f = a.f + b.f;
-    if (!isFinite(a.f) || !isFinite(b.f)) return this.infinite(a, b, f);
+    if (isInfinite(a) || isInfinite(b)) return this.infinite(a, b, f, false);
     return { f, fixed: a.fixed && b.fixed, p: (a.p + b.p) % this.P, q: (a.q + b.q) % this.Q, tp: (a.tp + b.tp) % this.TP, tq: (a.tq + b.tq) % this.TQ };
   }
 
@@ -109,24 +111,24 @@ export class Residues implements Arithmetic<Residue> {
   }
 
   neg(a: Residue): Residue {
-    if (!isFinite(a.f)) return infinity(-a.f);
+    if (isInfinite(a)) return infinity(-a.f);
     const n = (x: number, m: number): number => (x === 0 ? 0 : m - x);
     return { f: -a.f, fixed: a.fixed, p: n(a.p, this.P), q: n(a.q, this.Q), tp: n(a.tp, this.TP), tq: n(a.tq, this.TQ) };
   }
 
   mul(a: Residue, b: Residue): Residue {
     const f = a.f * b.f;
-    if (!isFinite(a.f) || !isFinite(b.f)) return this.infinite(a, b, f);
+    if (isInfinite(a) || isInfinite(b)) return this.infinite(a, b, f, true);
     const m = (x: number, y: number, n: number): number => (x === x && y === y && n > 0 ? mulmod(x, y, n) : NaN);
     return { f, fixed: a.fixed && b.fixed, p: mulmod(a.p, b.p, this.P), q: m(a.q, b.q, this.Q), tp: m(a.tp, b.tp, this.TP), tq: m(a.tq, b.tq, this.TQ) };
   }
 
   div(a: Residue, b: Residue): Residue {
-    if (!isFinite(b.f)) {
-      if (!isFinite(a.f)) throw new Beyond("infinity over infinity");
+    if (isInfinite(b)) {
+      if (isInfinite(a)) throw new Beyond("infinity over infinity");
       return this.of(0);
     }
-    if (!isFinite(a.f)) return this.infinite(a, b, a.f / b.f);
+    if (isInfinite(a)) return this.infinite(a, b, a.f / b.f, true);
     return this.mul(a, this.reciprocal(b));
   }
 
@@ -145,10 +147,10 @@ export class Residues implements Arithmetic<Residue> {
       case "exp":
         return this.exp(a);
       case "sigmoid":
-        if (!isFinite(a.f)) return this.of(a.f > 0 ? 1 : 0);
+        if (isInfinite(a)) return this.of(a.f > 0 ? 1 : 0);
         return this.reciprocal(this.add(this.of(1), this.exp(this.neg(a))));
       case "tanh": {
-        if (!isFinite(a.f)) return this.of(Math.sign(a.f));
+        if (isInfinite(a)) return this.of(Math.sign(a.f));
         const twice = this.exp(this.add(a, a));
         return this.div(this.sub(twice, this.of(1)), this.add(twice, this.of(1)));
       }
@@ -165,8 +167,8 @@ export class Residues implements Arithmetic<Residue> {
   }
 
   private exp(a: Residue): Residue {
-    if (a.f === -Infinity) return this.of(0);
-    if (a.f === Infinity) throw new Beyond("exp of infinity");
+    if (isInfinite(a) && a.f < 0) return this.of(0);
+    if (isInfinite(a)) throw new Beyond("exp of infinity");
     const f = Math.exp(a.f);
     if (a.fixed && a.q === 0) return this.of(1);
     if (a.q !== a.q) throw new Beyond("an exponential of an exponential");
@@ -196,7 +198,7 @@ export class Residues implements Arithmetic<Residue> {
 
   private special(name: string, a: Residue): Residue {
     const f = float64.unary(name, a.f);
-    if (a.fixed || !isFinite(a.f)) return isFinite(f) ? this.of(f) : infinity(f);
+    if (a.fixed || isInfinite(a)) return isFinite(f) ? this.of(f) : infinity(f);
     if (!HASHED.has(name)) throw new Beyond(`${name} has no meaning in a field`);
     if (this.o.regions && BY_REGION.has(name)) {
       this.branched = true;
@@ -244,7 +246,7 @@ export class Residues implements Arithmetic<Residue> {
   }
 
   private extreme(name: string, a: Residue, b: Residue, first: boolean): Residue {
-    if ((a.fixed && b.fixed) || !isFinite(a.f) || !isFinite(b.f)) return first ? a : b;
+    if ((a.fixed && b.fixed) || isInfinite(a) || isInfinite(b)) return first ? a : b;
     if (a.p === b.p) return a;
     if (this.o.regions) {
       this.branched = true;
@@ -255,8 +257,9 @@ export class Residues implements Arithmetic<Residue> {
   }
 
   compare(a: Residue, b: Residue): number {
-    const exact = (a.fixed && b.fixed) || !isFinite(a.f) || !isFinite(b.f);
+    const exact = (a.fixed && b.fixed) || isInfinite(a) || isInfinite(b);
     if (!exact) this.branch("reals are compared");
+    if (Number.isNaN(a.f) || Number.isNaN(b.f)) throw new Beyond("a comparison is not defined at the point");
     return float64.compare(a.f, b.f);
   }
 
@@ -265,15 +268,14 @@ export class Residues implements Arithmetic<Residue> {
     this.branched = true;
   }
 
-  private infinite(a: Residue, b: Residue, f: number): Residue {
-    // A factor of unknown sign, or of zero, leaves the result open.
+  private infinite(a: Residue, b: Residue, f: number, scaled: boolean): Residue {
     if (Number.isNaN(f)) throw new Beyond("infinity less infinity, or times zero");
-    void a;
-    void b;
+    // The sign of a factor must be known.
+    if (scaled && ((!isInfinite(a) && !a.fixed) || (!isInfinite(b) && !b.fixed))) throw new Beyond("infinity is scaled by a real of unknown sign");
     return infinity(f);
   }
 
-  /** -inf may be scaled by what is known to be positive only. */
+  /** A real that depends on nothing but the residues and the name. */
   private hash(name: string, x: number, y: number, f: number): Residue {
     const words = [x % 2 ** 32, Math.floor(x / 2 ** 32), y % 2 ** 32, Math.floor(y / 2 ** 32), ...Array.from(name, (c) => c.charCodeAt(0))];
     let h1 = this.salt ^ 0xdeadbeef;
@@ -310,6 +312,7 @@ export class Residues implements Arithmetic<Residue> {
       const quotient = quotientOf(n, 3e-16);
       if (quotient) return { f: n, fixed: true, p: this.quotient(quotient, this.P), q: this.quotient(quotient, this.Q), ...angles };
       const square = quotientOf(n * n, 1e-15);
+      if (square) this.constantRoots++;
       if (square) return { f: n, fixed: true, p: this.rootOf(square, this.P), q: this.rootOf(square, this.Q), ...angles };
       this.rounded = true;
     }
@@ -326,6 +329,11 @@ export class Residues implements Arithmetic<Residue> {
     if (mulmod(s, s, m) !== x) throw new Unlucky(undefined, true);
     return s;
   }
+}
+
+/** Only infinities have no outer residue. */
+export function isInfinite(a: Residue): boolean {
+  return a.p !== a.p;
 }
 
 function infinity(f: number): Residue {

@@ -9,7 +9,7 @@ import { diagnose, hasErrors, type Diagnostic, type Result } from "../diagnostic
 import { ReadFailure } from "../weights/read-failure.ts";
 import { FileWriter, type PlannedFile } from "./artifact-files.ts";
 import { cleanUpOnExit } from "./cleanup.ts";
-import { readRecord, RECORD, RECORD_VERSION, type ArtifactFile, type ArtifactRecord } from "./record.ts";
+import { ownFiles, RECORD, RECORD_VERSION, type ArtifactFile, type ArtifactRecord } from "./record.ts";
 import { codeOf, reasonOf, statOf, systemReason } from "./system.ts";
 
 export type { PlannedFile } from "./artifact-files.ts";
@@ -233,9 +233,9 @@ function existingProblems(out: string): Diagnostic[] {
     return [diagnose("artifact/is-file", { out }, undefined, { hint: "give the name of a folder after -o" })];
   const inside = readdirSync(out);
   if (inside.length === 0) return [];
-  const record = inside.includes(RECORD) ? readRecord(out).value : undefined;
+  const written = ownFiles(out);
   const elsewhere = { hint: "choose another folder after -o, or empty this one" };
-  if (!record)
+  if (!written)
     return [
       diagnose(
         "artifact/occupied",
@@ -244,7 +244,7 @@ function existingProblems(out: string): Diagnostic[] {
         elsewhere,
       ),
     ];
-  const own = new Set([RECORD, ...record.files.map((f) => f.name)]);
+  const own = new Set([RECORD, ...written]);
   const files = inside.filter((f) => !own.has(f)).sort();
   return files.length === 0 ? [] : [diagnose("artifact/foreign-files", { out, files }, undefined, elsewhere)];
 }

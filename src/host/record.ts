@@ -65,6 +65,8 @@ export interface ArtifactSignature {
 /** One of several model files. */
 export interface ArtifactGraph extends ArtifactSignature {
   readonly file: string;
+  /** Inputs that are outputs or inputs of the file before: `{ "encoder_hidden_states": "last_hidden_state" }`. */
+  readonly given?: Readonly<Record<string, string>>;
 }
 
 export interface ArtifactRecord extends ArtifactSignature {
@@ -111,6 +113,16 @@ export function readRecord(folder: string, name = folder): Result<ArtifactRecord
   if ("problem" in parsed)
     return bad(name, `${parsed.problem.reason} (line ${parsed.problem.line}, column ${parsed.problem.column})`);
   return validateRecord(parsed.value, name);
+}
+
+/** The files that a folder's record names, of whatever version of this compiler; undefined where the record is not one of its own. */
+export function ownFiles(folder: string): readonly string[] | undefined {
+  const read = statOf(join(folder, RECORD)) ? readSmall(join(folder, RECORD), 64_000_000) : undefined;
+  const text = read && "bytes" in read ? decodeUtf8(read.bytes) : undefined;
+  const parsed = text === undefined ? undefined : parseJson(text);
+  const value = parsed && "value" in parsed ? parsed.value : undefined;
+  if (!isObject(value) || value.producer === undefined || typeof value.version !== "number" || !Array.isArray(value.files)) return undefined;
+  return value.files.flatMap((f) => (isObject(f) && typeof f.name === "string" ? [f.name] : []));
 }
 
 /** Checks that a value is a record of the version that is read here. */
@@ -206,7 +218,7 @@ const RECORD_SHAPE = object({
   settings: each(text),
   target: text,
   ...signature,
-  graphs: optional(list(object({ file: fileName, ...signature }))),
+  graphs: optional(list(object({ file: fileName, ...signature, given: optional(each(text)) }))),
   files: list(object({ name: fileName, bytes: count, linked: optional(truth) })),
   checked: text,
   note: optional(text),

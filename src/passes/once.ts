@@ -29,9 +29,11 @@ export function withOnce(graph: Graph, names: StateNames = () => undefined): Cac
   const grows = graph.grows!;
   const flat = removeDead(inlineCalls(graph, (node) => !node.bodies.some(hasOnce)));
   const growing = growingValues(flat, grows);
-  const problems = onceNodes(flat)
-    .filter((n) => growing.has(n.inputs[0]!.id))
-    .map((n) => ({ message: `once is of what grows along ${grows}: it changes from step to step; use keep[${grows} -> ...]`, span: n.span }));
+  const changing = onceNodes(flat).filter((n) => growing.has(n.inputs[0]!.id));
+  const problems = [
+    ...changing.map((n) => ({ message: `once is of what grows along ${grows}: it changes from step to step; use keep[${grows} -> ...]`, span: n.span })),
+    ...onceInScan(flat).map((n) => ({ message: "a `scan` keeps its own state; `once` cannot stand inside it", span: n.span })),
+  ];
   if (problems.length > 0) return { problems };
   const shared = new Set(flat.inputs.filter((i) => growing.has(i.value.id)).flatMap((i) => i.value.type.axes.flatMap((a) => [...a.size.symbols])));
   const plan = planOnce(flat, (symbol) => !shared.has(symbol));
@@ -50,6 +52,10 @@ function hasOnce(body: Graph): boolean {
 
 function onceNodes(graph: Graph): NodeOf<"once">[] {
   return graph.nodes.flatMap((n) => (n.op === "once" ? [n] : n.bodies.flatMap(onceNodes)));
+}
+
+function onceInScan(graph: Graph): NodeOf<"once">[] {
+  return graph.nodes.flatMap((n) => n.bodies.flatMap((body) => (n.op === "scan" ? onceNodes(body) : onceInScan(body))));
 }
 
 /** Paths that other operators over time have. */

@@ -17,6 +17,8 @@ export interface Split {
   readonly first?: Graph;
   /** Where there are no problems. */
   readonly step?: Graph;
+  /** Inputs of the step that are outputs or inputs of the first graph, by their names at the boundary. */
+  readonly given: ReadonlyMap<string, string>;
   readonly problems: readonly CacheProblem[];
 }
 
@@ -33,11 +35,29 @@ export function splitSteps(graph: Graph): Split | undefined {
   const steps = flat.outputs.filter((o) => grows(o.value));
   if (steps.length === 0)
     problems.push({ message: `no output depends on what grows along ${graph.grows}: there is nothing to do in a step`, span: seams[0]?.span });
-  if (problems.length > 0) return { problems };
+  const given = new Map<string, string>();
+  if (problems.length > 0) return { given, problems };
   const step = stepGraph(flat, steps, grows);
   const first = firstGraph(flat, seams, step, grows);
   const twice = nameProblems(step);
-  return twice.length > 0 ? { problems: twice } : { ...(first.outputs.length > 0 ? { first } : {}), step, problems };
+  if (twice.length > 0) return { given, problems: twice };
+  if (first.outputs.length === 0) return { step, given, problems };
+  return { first, step, given: handedOver(flat, seams, first, step), problems };
+}
+
+/** What of the first graph the step takes: what stands at the seams, and inputs that both read. */
+function handedOver(flat: Graph, seams: readonly Seam[], first: Graph, step: Graph): ReadonlyMap<string, string> {
+  const given = new Map<string, string>();
+  const note = (inner: string | undefined, outer: Input | Output | undefined): void => {
+    if (inner !== undefined && outer?.outside !== undefined) given.set(inner, outer.outside);
+  };
+  for (const { inputs, attrs } of seams) {
+    const own = [...flat.inputs, ...flat.outputs].find((p) => p.value.id === inputs[0]!.id);
+    const name = own?.name ?? attrs.outside!;
+    note(attrs.outside, [...first.outputs, ...first.inputs].find((p) => p.name === name));
+  }
+  for (const input of step.inputs) note(input.outside, first.inputs.find((i) => i.name === input.name));
+  return given;
 }
 
 function isSeam(node: Graph["nodes"][number]): node is Seam {

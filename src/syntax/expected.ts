@@ -185,15 +185,25 @@ function specialHint(context: Context, f: Unexpected, span: Span): string | unde
   }
   if (f.rule === "let" && f.found === "Colon") return "a `let` has no type; it has that of its value";
   if (f.rule === "dim" && f.found === "Colon") return "a `dim` is a size: `dim half = width / 2`";
-  if (f.rule === "tensor" && f.expected === "Colon") return "an `input` or `param` states its type: `input x: [..., d]`";
+  if (f.rule === "tensor" && f.expected === "Colon") {
+    return "an `input` or `param` states its type: `input x: [..., d]`";
+  }
   if (f.rule === "meaning" && /\bgiven\b[^{}]*=[^{}]*$/.test(text.slice(0, span.start))) {
     return "after `given`, `=` is a default: give the meaning in braces, `{ output ... }`";
   }
   if (f.rule === "meaning" && f.found === "Extends") return "`extends` comes before `grows`";
-  if (f.rule === "meaning" && f.found === "Colon" ) return "a role comes after the slots and before `given`: `block f(...) < ... >: ffn given hidden`";
-  if (f.rule === "meaning" && f.found === "LParen" && f.rules.includes("block")) return "a block has one list of settings; its inputs are statements";
-  if (f.found === "Equal" && (f.rule === "bare" || (f.rules.includes("expression") && !f.rules.includes("parens")))) return "to compare, write `==`";
-  if (f.found === "FatArrow" && f.expected !== "FatArrow") return "`=>` belongs to `match`, `rewrite` and `class`; a pipeline is written `->`";
+  if (f.rule === "meaning" && f.found === "Colon" ) {
+    return "a role comes after the slots and before `given`: `block f(...) < ... >: ffn given hidden`";
+  }
+  if (f.rule === "meaning" && f.found === "LParen" && f.rules.includes("block")) {
+    return "a block has one list of settings; its inputs are statements";
+  }
+  if (f.found === "Equal" && (f.rule === "bare" || (f.rules.includes("expression") && !f.rules.includes("parens")))) {
+    return "to compare, write `==`";
+  }
+  if (f.found === "FatArrow" && f.expected !== "FatArrow") {
+    return "`=>` belongs to `match`, `rewrite` and `class`; a pipeline is written `->`";
+  }
   if (f.found === "Arrow" && f.rule === "arm") return "an arm of a `match` is `pattern => value`";
   if (afterText === "->" && f.found === "Arrow") return "a stage is missing between the two `->`";
   if (f.found === "Semicolon") return "`;` ends a statement; here it is too early";

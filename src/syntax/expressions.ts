@@ -261,7 +261,7 @@ function listLiteral(context: Context, node: C.ListCstNode, span: Span): Expr {
 
 function reportRest(context: Context, rest: Span, where: string): void {
   context.reporter.report("syntax/misplaced-rest", { where }, rest, {
-    hint: "`...` stands last in the lists of an alias, `mha(...) = gqa(heads, ...)`, and in a type, `[..., d]`",
+    hint: "`...` stands last in the lists of an alias, `block wide(...) = deep(4, ...)`, and in a type, `[..., d]`",
   });
 }
 
@@ -287,7 +287,8 @@ function ifExpression(context: Context, node: C.IfCstNode, span: Span): Expr {
 
 function matchExpression(context: Context, node: C.MatchCstNode, span: Span): Expr {
   const { expression: subjects, arm: arms = [] } = parts(node);
-  return { kind: "Match", subject: expression(context, subjects?.[0], span.end), arms: arms.map((a) => arm(context, a, span.end)), span };
+  const subject = expression(context, subjects?.[0], span.end);
+  return { kind: "Match", subject, arms: arms.map((a) => arm(context, a, span.end)), span };
 }
 
 function arm(context: Context, node: C.ArmCstNode, fallback: number): Arm {

@@ -1,5 +1,5 @@
 /** @file Text to syntax tree. There is always a tree; where the text is broken it has holes, and diagnostics say why. */
-import { parseText } from "../../grammar/index.ts";
+import { type Aside, parseText } from "../../grammar/index.ts";
 import { type Diagnostic, Reporter } from "../diagnostics/diagnostic.ts";
 import { type SourceFile, spanOf } from "../source/source.ts";
 import type * as ast from "./ast.ts";
@@ -8,7 +8,19 @@ import { declarations } from "./declarations.ts";
 import { expression } from "./expressions.ts";
 import { reportFindings } from "./report.ts";
 
-export function parse(file: SourceFile): { value: ast.File; diagnostics: readonly Diagnostic[] } {
+export interface Parse {
+  readonly value: ast.File;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Comments and documentation, in the order of the text. */
+  readonly comments: readonly Aside[];
+}
+
+export function parse(file: SourceFile): Pick<Parse, "value" | "diagnostics"> {
+  const { value, diagnostics } = parseWithComments(file);
+  return { value, diagnostics };
+}
+
+export function parseWithComments(file: SourceFile): Parse {
   const parsed = parseText(file.text);
   const reporter = new Reporter();
   const context = new Context(file, reporter, docsByPlace(parsed.docs, parsed.tokens));
@@ -21,5 +33,6 @@ export function parse(file: SourceFile): { value: ast.File; diagnostics: readonl
     ...(parsed.bare ? { bare: expression(context, bare, 0) } : {}),
   };
   const diagnostics = [...reporter.diagnostics].sort((a, b) => (a.span?.start ?? 0) - (b.span?.start ?? 0));
-  return { value, diagnostics };
+  const comments = [...parsed.comments, ...parsed.docs].sort((a, b) => a.start - b.start);
+  return { value, diagnostics, comments };
 }

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { Elaborated } from "../../src/compile.ts";
 import { checkAll } from "../../src/compile.ts";
 import { request } from "../support/programs.ts";
-import { along, difference, drawInputs, drawWeights, emptyStates, inOnnx, prepared, reference, stepInputs } from "../support/run-program.ts";
+import { along, difference, drawInputs, drawWeights, emptyStates, inOnnx, prepared, preparedStep, reference, stepInputs } from "../support/run-program.ts";
 import { TARGETS } from "./onnx-harness.ts";
 
 const FOLDER = new URL("../../examples/", import.meta.url);
@@ -57,12 +57,12 @@ describe.each(names)("%s", (name) => {
       const whole = prepared(model, "onnx", false);
       const drawn = { params: drawWeights(whole), inputs: drawInputs(whole, SIZES, WORDS) };
       const expected = reference(whole, drawn).outputs;
-      const graph = prepared(model, "onnx", true);
+      const { graph, inputs } = preparedStep(model, "onnx", drawn);
       expect(graph.states.length + graph.nodes.flatMap((n) => n.bodies.flatMap((b) => b.states)).length, "it keeps something").toBeGreaterThan(0);
       let states = emptyStates(graph, SIZES);
       let inOrt = states;
       for (const [from, to] of [[0, 3], [3, 4], [4, 6]] as const) {
-        const step = { params: drawn.params, inputs: stepInputs(graph, drawn.inputs, grows, from, to) };
+        const step = { params: drawn.params, inputs: stepInputs(graph, inputs, grows, from, to) };
         const made = reference(graph, step, states);
         const found = await inOnnx(graph, "onnx", step, inOrt);
         for (const { name: output } of graph.outputs) {

@@ -61,6 +61,20 @@ export function prepared(model: Elaborated, target: TargetName, cache: boolean):
   return one.graph;
 }
 
+/** The graph of a step, and its inputs for a whole text: what is computed once before the steps is computed by the reference evaluator. */
+export function preparedStep(model: Elaborated, target: TargetName, drawn: Drawn): { readonly graph: VerifiedGraph; readonly inputs: Tensors } {
+  const made = prepare(model, { optimize: true, cache: true, keeps: keeps(target) });
+  const [first, second] = made.value ?? [];
+  if (!first || made.diagnostics.length > 0) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
+  if (!second) return { graph: first.graph, inputs: drawn.inputs };
+  const { outputs } = reference(first.graph, drawn);
+  const handed = second.graph.inputs.flatMap(({ name, outside }) => {
+    const output = first.graph.outputs.find((o) => o.outside !== undefined && o.outside === second.given.get(outside!));
+    return output ? [[name, outputs.get(output.name)!] as const] : [];
+  });
+  return { graph: second.graph, inputs: new Map([...drawn.inputs, ...handed]) };
+}
+
 /** Runs once in ONNX Runtime: outputs by name and states by path, as plain numbers. */
 export async function inOnnx(graph: VerifiedGraph, target: TargetName, { params, inputs }: Drawn, states: Tensors = new Map()): Promise<ReadonlyMap<string, readonly number[]>> {
   const artifact = emitOnnx(graph, {

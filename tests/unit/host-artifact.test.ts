@@ -140,7 +140,7 @@ test("a folder that tfm did not write is not touched", async () => {
   const files = (extra: Files): Promise<{ said: string[]; left: string[] }> => attempt(extra, () => plan([bytes("a")]));
   expect(await files({ "out/thesis.tex": { text: "" } })).toEqual({
     said: [
-      "artifact/occupied: HERE/out already holds thesis.tex and no tfm.json, so it was not written by tfm; nothing in it was touched",
+      "artifact/occupied: HERE/out already holds thesis.tex, and no tfm.json of ours says that tfm wrote it; nothing in it was touched",
     ],
     left: ["out", "out/thesis.tex"],
   });

@@ -5,9 +5,8 @@
 import { describe, expect, it } from "vitest";
 import { concreteStates } from "../../src/backends/onnx/emit.ts";
 import { prepare, type Elaborated, type Prepared } from "../../src/compile.ts";
-import type { Graph } from "../../src/ir/graph.ts";
+import type { Graph, Input, Output } from "../../src/ir/graph.ts";
 import { printGraph } from "../../src/ir/print.ts";
-import type { Tensor } from "../../src/ops/op.ts";
 import { splitSteps } from "../../src/passes/steps.ts";
 import { elaborateText } from "../support/programs.ts";
 import { difference, drawInputs, drawWeights, reference, stepInputs, type Tensors } from "../support/run-program.ts";
@@ -51,7 +50,13 @@ function error(model: Elaborated, optimize: boolean): number {
   const wanted = reference(whole!.graph, { params, inputs }).outputs;
   const [first, step] = graphsOf(model, optimize);
   const { outputs } = reference(first!.graph, { params, inputs });
-  const given = new Map([...inputs, ...handedOver(step!.graph, [...outputs.values()].at(0)!)]);
+  // Inputs by their names in the graph.
+  const nameOf = (ports: readonly (Input | Output)[], outside: string): string | undefined => ports.find((p) => p.outside === outside)?.name;
+  const handed = [...step!.given].flatMap(([to, from]) => {
+    const value = outputs.get(nameOf(first!.graph.outputs, from) ?? "");
+    return value ? [[nameOf(step!.graph.inputs, to)!, value] as const] : [];
+  });
+  const given = new Map([...inputs, ...handed]);
   let states: Tensors | undefined;
   const rows: number[][] = [[], []];
   for (const [from, to] of [[0, 3], [3, 4], [4, 5], [5, 6]] as const) {
@@ -63,11 +68,6 @@ function error(model: Elaborated, optimize: boolean): number {
     states = found.states;
   }
   return difference(rows.flat(), wanted.get("logits")!.data as ArrayLike<number>);
-}
-
-/** The memory, by the step's own name for it. */
-function handedOver(step: Graph, memory: Tensor<number>): [string, Tensor<number>][] {
-  return step.inputs.filter((i) => i.value.type.dtype === "float").map((i) => [i.name, memory]);
 }
 
 /** Paths of the states that are along the source. */
@@ -143,6 +143,7 @@ describe("a model in two graphs computes what the whole does", () => {
     expect(step!.graph.inputs.map((i) => i.outside).sort()).toEqual(["encoder_attention_mask", "encoder_hidden_states", "input_ids"]);
     expect([...step!.inputDefaults]).toEqual([["encoder_attention_mask", 1]]);
     expect(step!.graph.outputs.map((o) => o.outside)).toEqual(["logits"]);
+    expect([first!.given.size, [...step!.given]]).toEqual([0, [["encoder_hidden_states", "last_hidden_state"], ["encoder_attention_mask", "attention_mask"]]]);
   });
 
   it("the step has no weight of the encoder, the first graph none of the decoder", () => {
@@ -192,6 +193,17 @@ describe("mistakes", () => {
     ],
   ])("%s", (_, text, message) => {
     expect(problems(text)).toEqual([message]);
+  });
+
+  it("once in a scan", () => {
+    const text = `
+      op run(state, x) = once(state * 2) + x
+      model m(hidden = 4) grows seq {
+        input s: float[source, hidden]
+        input x: float[batch, seq, hidden]
+        output y = x * mean(s, over = source) + mean(scan[source](run)(s), over = source)
+      }`;
+    expect(problems(text)).toEqual(["a `scan` keeps its own state; `once` cannot stand inside it"]);
   });
 
   it("a seam in a repeat", () => {

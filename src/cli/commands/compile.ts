@@ -175,9 +175,9 @@ async function write(job: Job): Promise<Result<Written & { readonly checked: str
 
 /** Of the first file; where there are several, also of each by its name. */
 function signatureOf(parts: readonly Part[]): ArtifactSignature & Pick<ArtifactRecord, "graphs"> {
-  const graphs = parts.map(({ file, prepared, artifact }) => ({ file, ...portsOf(prepared, artifact.signature) }));
-  const { file: _, ...first } = graphs[0]!;
-  return { ...first, ...(graphs.length > 1 ? { graphs } : {}) };
+  const signatures = parts.map(({ prepared, artifact }) => portsOf(prepared, artifact.signature));
+  const graphs = parts.map(({ file, prepared: { given } }, i) => ({ file, ...signatures[i]!, ...(given.size > 0 ? { given: Object.fromEntries(given) } : {}) }));
+  return { ...signatures[0]!, ...(graphs.length > 1 ? { graphs } : {}) };
 }
 
 function filesOf({ parts, source, options, weights }: Job): readonly PlannedFile[] {

@@ -13,7 +13,7 @@ export const artifactCodes = {
   "artifact/occupied": entry<{ out: string; example: string }>({
     severity: "error",
     message: (p) =>
-      `${p.out} already holds ${p.example} and no tfm.json, so it was not written by tfm; nothing in it was touched`,
+      `${p.out} already holds ${p.example}, and no tfm.json of ours says that tfm wrote it; nothing in it was touched`,
     why: "A folder that tfm wrote before is replaced as a whole. Any other would lose its files.",
     mend: "Choose another folder, or empty this one.",
     wrong: "tfm compile my-model -o ~/documents",

@@ -32,8 +32,8 @@ export const settingCodes = {
     message: (p) => (p.most === 0 ? `${p.owner} takes no settings` : `${p.owner} takes at most ${p.most} setting${p.most === 1 ? "" : "s"}`),
     why: "There is no setting left that this argument could be.",
     mend: "Take it out, or name the setting that it is meant for.",
-    wrong: `${plain}  output y = x -> rmsnorm(1e-5, 3)\n}`,
-    right: `${plain}  output y = x -> rmsnorm(1e-5)\n}`,
+    wrong: `${plain}  output y = x -> batchnorm(1e-5, 3)\n}`,
+    right: `${plain}  output y = x -> batchnorm(1e-5)\n}`,
   }),
   "setting/too-many-inputs": entry<{ owner: string; most: number; found: number }>({
     severity: "error",

@@ -159,8 +159,8 @@ export const syntaxCodes = {
     message: (p) => `\`...\` cannot stand ${p.where}`,
     why: "`...` hands on what an alias leaves open, or stands for the other axes of a type. It is the last thing in a list of parameters, arguments or slots.",
     mend: "Put it last, or name what you mean.",
-    wrong: "block wide(...) = gated(..., 4)",
-    right: "block wide(...) = gated(4, ...)",
+    wrong: "block wide(...) = deep(..., 4)",
+    right: "block wide(...) = deep(4, ...)",
   }),
   "syntax/named-item": entry<{ name: string }>({
     severity: "error",
@@ -207,8 +207,8 @@ export const syntaxCodes = {
     message: (p) => `expected a line of the map or \`}\`, found ${p.found}`,
     why: "A line of a checkpoint map is `path = expression`, `path from \"prefix\" { ... }`, or begins with `require`, `ignore`, `prefix`, `rename`, `cache` or `class`.",
     mend: "Write the weight's path or setting on the left of `=`, and the stored tensor's name in quotes on the right.",
-    wrong: "checkpoint for bert { \"embed.weight\" = words.weight }",
-    right: "checkpoint for bert { words.weight = \"embed.weight\" }",
+    wrong: "checkpoint for tagger { \"embed.weight\" = words.weight }",
+    right: "checkpoint for tagger { words.weight = \"embed.weight\" }",
   }),
   "syntax/not-a-declaration": entry<{ found: string }>({
     severity: "error",
@@ -255,7 +255,7 @@ export const syntaxCodes = {
     message: (p) => `expected ${p.expected}, found ${p.found}`,
     why: "The text cannot go on like this. What was expected is what the grammar allows at this place.",
     mend: "Write what was expected, or look at what stands just before: a word, sign or bracket may be missing or too much there.",
-    wrong: "model tagger grows seq extends bert { output last_hidden_state }",
-    right: "model tagger extends bert grows seq { output last_hidden_state }",
+    wrong: "model tagger grows seq extends base { output last_hidden_state }",
+    right: "model tagger extends base grows seq { output last_hidden_state }",
   }),
 } as const;

@@ -1,0 +1,56 @@
+/** @file `tfm test`: the laws and rewrites of some files, each with a verdict. */
+import { lawsOf } from "../../compile.ts";
+import { hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { Tester, type LawReport } from "../../equivalence/law.ts";
+import { linesOf, reportJson } from "../../equivalence/report.ts";
+import { Exit, type ExitCode } from "../exit.ts";
+import type { Io } from "../io.ts";
+import { say, sayJson, usage, type JsonOption } from "../report.ts";
+import { resolveSource } from "../source.ts";
+
+interface TestCommandOptions extends JsonOption {
+  readonly seed: number;
+  /** Seconds for all laws. */
+  readonly budget: number;
+  readonly use: readonly string[];
+}
+
+export async function test(io: Io, files: readonly string[], options: TestCommandOptions): Promise<ExitCode> {
+  const diagnostics: Diagnostic[] = [];
+  const reports: LawReport[] = [];
+  const start = performance.now();
+  const laws = files.flatMap((path) => {
+    const resolved = resolveSource(path, { set: [], use: options.use });
+    if ("usage" in resolved) throw new Error(resolved.usage);
+    if ("diagnostics" in resolved) {
+      diagnostics.push(...resolved.diagnostics);
+      return [];
+    }
+    const found = lawsOf(resolved.source.request);
+    diagnostics.push(...found.diagnostics);
+    return found.value ?? [];
+  });
+  if (laws.length === 0 && !hasErrors(diagnostics)) return usage(io, `there is no law in ${files.join(", ")}`);
+  const now = (): number => performance.now() - start;
+  for (const [i, law] of laws.entries()) {
+    // What is left is shared by the laws to come.
+    const budget = Math.max(50, (options.budget * 1000 - now()) / (laws.length - i));
+    const report = new Tester({ seed: options.seed, budget, now }).test(law);
+    reports.push(report);
+    if (report.verdict.kind === "invalid") diagnostics.push(...report.verdict.diagnostics);
+    if (!options.json) io.out(`${linesOf(report).join("\n")}\n`);
+  }
+  const failed = reports.filter((r) => !r.holds).length;
+  if (options.json) sayJson(io, diagnostics, { seed: options.seed, laws: reports.map(reportJson) });
+  else {
+    say(io, diagnostics);
+    io.out(`${summaryOf(reports, failed)}; seed ${options.seed}\n`);
+  }
+  return failed > 0 || hasErrors(diagnostics) ? Exit.wrong : Exit.ok;
+}
+
+function summaryOf(reports: readonly LawReport[], failed: number): string {
+  const count = (kind: string): number => reports.filter((r) => r.holds && r.verdict.kind === kind).length;
+  const parts = [["proved", count("proved")], ["sampled only", count("sampled")], ["different as stated", count("different")], ["failed", failed]] as const;
+  return `${reports.length} law${reports.length === 1 ? "" : "s"}: ${parts.filter(([, n]) => n > 0).map(([text, n]) => `${n} ${text}`).join(", ")}`;
+}

@@ -1,0 +1,144 @@
+/** @file Draws what a law leaves open: its settings, and sizes that fit both sides, elaborated there and made one net. */
+import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import { diagnose, hasErrors } from "../diagnostics/diagnostic.ts";
+import { elaborateSides, pathOf, type Equation, type Sides } from "../elaborate/sides.ts";
+import type { Module, Program } from "../elaborate/program.ts";
+import type { Initializer } from "../ir/graph.ts";
+import type { Type } from "../ir/type.ts";
+import type { Random } from "./field.ts";
+import { Flat } from "./flat.ts";
+
+/** A law or rewrite, with what gives its names a meaning. */
+export interface LawSource {
+  readonly decl: Equation;
+  readonly module: Module;
+  readonly program: Program;
+}
+
+/** A law at sizes and settings that fit. */
+export interface Case {
+  /** Sizes that were drawn, and settings as drawn, by name. */
+  readonly sizes: ReadonlyMap<string, string>;
+  readonly flat: Flat;
+  /** Left and right nodes to be compared. */
+  readonly pairs: readonly (readonly [number, number])[];
+}
+
+export type Drawn = { readonly case: Case } | { readonly diagnostics: readonly Diagnostic[] };
+
+/** Mistakes that other sizes may not have. */
+const OF_SIZES: ReadonlySet<string> = new Set([
+  "setting/inexact", "setting/not-whole", "axis/split-size", "axis/two-sizes", "axis/out-of-range", "axis/missing", "type/index", "law/sides", "axis/size",
+]);
+const MOST_TRIES = 240;
+
+/** Which sizes are tried, in order, for the i-th name that is asked for. */
+export type Preference = (i: number, name: string) => readonly number[];
+
+const PRIMES = [2, 3, 5, 7];
+const OTHERS = [6, 2, 4, 12, 3, 8, 24, 5, 16, 7, 1];
+
+/** Distinct primes where they fit. `turn` makes another choice. */
+export function distinctSizes(turn: number): Preference {
+  return (i, name) => [...new Set([name === "batch" ? 2 : PRIMES[(i + turn) % PRIMES.length]!, ...OTHERS])];
+}
+
+/** The smallest that fit. */
+export const smallSizes: Preference = () => [1, 2, 3, 4, 6, 8, 12, 16];
+
+/** Tries sizes until both sides have types; a mistake that is not one of sizes is final. */
+export function drawCase(source: LawSource, preference: Preference, random: Random, skip: ReadonlySet<string> = new Set()): Drawn {
+  const names: string[] = [];
+  const suspects: string[] = [];
+  const tried = new Set<string>();
+  const picks = new Map<string, number>();
+  let last: readonly Diagnostic[] = [];
+  const waiting: (readonly number[])[] = [[]];
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const choice = waiting.shift();
+    if (!choice) break;
+    const sizes = new Map<string, string>();
+    picks.clear();
+    const { sides, diagnostics } = elaborateSides(source.program, source.decl, source.module, {
+      size(name) {
+        if (!names.includes(name)) names.push(name);
+        const all = preference(names.indexOf(name), name);
+        const at = suspects.indexOf(name);
+        const size = all[Math.min(at < 0 ? 0 : (choice[at] ?? 0), all.length - 1)]!;
+        sizes.set(name, String(size));
+        return size;
+      },
+      pick(_name, count) {
+        return Math.floor(random() * count);
+      },
+    });
+    if (sides) {
+      for (const s of sides.settings) sizes.set(s.name, s.text);
+      const made = flatten(sides);
+      if ("diagnostics" in made) return made;
+      const found = { ...made, sizes };
+      if (!skip.has(keyOf(found))) return { case: found };
+    } else {
+      last = diagnostics;
+      if (!diagnostics.some((d) => OF_SIZES.has(d.code))) return { diagnostics };
+      for (const name of names) if (!suspects.includes(name) && mentions(diagnostics, name)) suspects.push(name);
+    }
+    if (suspects.length === 0) suspects.push(...names);
+    // Breadth first by how far all choices are from the preferred ones.
+    const next = suspects.map((_, i) => suspects.map((_s, j) => (choice[j] ?? 0) + (i === j ? 1 : 0)));
+    for (const n of next) {
+      const key = n.join(",");
+      if (tried.has(key)) continue;
+      tried.add(key);
+      waiting.push(n);
+    }
+    if (waiting.length === 0) waiting.push(choice);
+  }
+  const [first] = last;
+  return {
+    diagnostics: [diagnose("law/no-sizes", { tried: MOST_TRIES }, source.decl.title.span, {
+      related: first?.span ? [{ span: first.span, message: first.message }] : [], hint: "state sizes that fit after `for`",
+    })],
+  };
+}
+
+export function keyOf(c: Case): string {
+  return [...c.sizes].map(([n, s]) => `${n}=${s}`).join(",");
+}
+
+function mentions(diagnostics: readonly Diagnostic[], name: string): boolean {
+  const texts = diagnostics.flatMap((d) => [d.message, d.hint ?? "", ...d.related.map((r) => r.message)]);
+  return texts.some((t) => new RegExp(`(?<![\\w])${name}(?![\\w])`).test(t));
+}
+
+/** Both sides as one net; weights of the right side stand for what ties them to the left. */
+function flatten(sides: Sides): Omit<Case, "sizes"> | { readonly diagnostics: readonly Diagnostic[] } {
+  const flat = new Flat();
+  const inputs = new Map(sides.graph.inputs.map((i) => [i.value.id, flat.leaf({ name: i.name, kind: "operand" }, i.value.type, i.value.span)]));
+  const leaves = new Map<string, number>();
+  const types = new Map<string, Type>();
+  const weight = (path: string, type: Type, initial: Initializer): number => {
+    const name = pathOf(path);
+    const known = leaves.get(name);
+    if (known !== undefined) return known;
+    const made = flat.leaf({ name, kind: "weight", initial }, type, undefined);
+    leaves.set(name, made);
+    types.set(name, type);
+    return made;
+  };
+  const left = flat.graph(sides.graph, inputs, weight, sides.left);
+  const tied = new Map<string, number>();
+  const right = flat.graph(sides.graph, inputs, (path, type) => {
+    const name = pathOf(path);
+    const known = tied.get(name);
+    if (known !== undefined) return known;
+    const tie = sides.tie(name, type, types);
+    let made = leaves.get(name) ?? 0;
+    if (tie.kind === "graph") made = flat.graph(tie.graph, new Map(tie.graph.inputs.map((i) => [i.value.id, leaves.get(i.name)!])), weight)[0]!;
+    else if (tie.kind === "failed") made = flat.leaf({ name, kind: "weight" }, type, undefined);
+    tied.set(name, made);
+    return made;
+  }, sides.right);
+  const diagnostics = sides.diagnostics();
+  return hasErrors(diagnostics) ? { diagnostics } : { flat, pairs: left.map((l, i) => [l, right[i]!] as const) };
+}

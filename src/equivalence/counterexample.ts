@@ -1,0 +1,92 @@
+/** @file The smallest counterexample that is found: small sizes, small whole numbers, most of them zero. */
+import { drawCase, smallSizes, type Case, type LawSource } from "./cases.ts";
+import type { Random } from "./field.ts";
+import type { FlatNode } from "./flat.ts";
+import { distance, drawLeaves, evaluateAt, TOLERANCE, type Leaves, type Point } from "./floats.ts";
+import { hasTrait } from "../ops/registry.ts";
+import type { Tensor } from "../ops/op.ts";
+
+export interface Counterexample {
+  readonly case: Case;
+  readonly point: Point;
+  /** The first value of the right side that no value of the left side is. */
+  readonly parting: { readonly node: FlatNode; readonly value: Tensor<number> } | undefined;
+}
+
+/** Below this a difference is not one to show: rounding at the given scale could be taken for it. */
+const VISIBLE = 1e-6;
+
+/** Shrinks: other sizes, other numbers. What was found first stands where nothing smaller differs. */
+export function shrink(source: LawSource, found: Case, at: Point, random: Random, outOfTime: () => boolean): Counterexample {
+  let [best, point] = [found, at];
+  const skip = new Set<string>();
+  for (let i = 0; i < 12 && !outOfTime(); i++) {
+    const drawn = drawCase(source, smallSizes, random, skip);
+    if (!("case" in drawn)) break;
+    skip.add([...drawn.case.sizes].map(([n, s]) => `${n}=${s}`).join(","));
+    const differing = differingPoint(drawn.case, random);
+    if (!differing) continue;
+    [best, point] = [drawn.case, differing];
+    break;
+  }
+  if (best === found) point = differingPoint(best, random) ?? point;
+  const simple = simplified(best, point, outOfTime);
+  return { case: best, point: simple, parting: partingOf(best, simple) };
+}
+
+function differingPoint(c: Case, random: Random): Point | undefined {
+  for (const scale of [1, 1, 1, 1e-3]) {
+    const small = scale === 1;
+    for (let i = 0; i < 4; i++) {
+      const point = evaluateAt(c, drawLeaves(c, random, { scale, positive: true, small }));
+      if (point && point.difference > VISIBLE) return point;
+    }
+  }
+  return undefined;
+}
+
+/** Each element in turn the simplest number with which the sides still differ visibly. */
+function simplified(c: Case, start: Point, outOfTime: () => boolean): Point {
+  let best = start;
+  const enough = Math.min(VISIBLE, start.difference / 10);
+  for (const [id, tensor] of start.leaves) {
+    for (let i = 0; i < tensor.data.length; i++) {
+      if (outOfTime()) return best;
+      const now = best.leaves.get(id)!.data[i] as number;
+      for (const wish of tensor.dtype === "bool" ? [1, 0] : tensor.dtype === "int" ? [0, 1] : [0, 1, -1, 2, Math.round(now), Math.round(now * 100) / 100]) {
+        if (wish === now) break;
+        const next = evaluateAt(c, replaced(best.leaves, id, i, wish));
+        if (!next || !(next.difference > Math.max(enough, TOLERANCE)) || next.difference < start.difference / 10) continue;
+        best = next;
+        break;
+      }
+    }
+  }
+  return best;
+}
+
+function replaced(leaves: Leaves, id: number, index: number, value: number): Leaves {
+  const t = leaves.get(id)!;
+  const data = Array.from(t.data as ArrayLike<number>);
+  data[index] = value;
+  return new Map([...leaves, [id, { ...t, data: t.dtype === "bool" ? Uint8Array.from(data) : Float64Array.from(data) }]]);
+}
+
+function partingOf(c: Case, point: Point): Counterexample["parting"] {
+  const left = c.flat.cone(c.pairs.map((p) => p[0])).flatMap((id) => point.values.get(id) ?? []);
+  for (const id of c.flat.cone(c.pairs.map((p) => p[1]))) {
+    const node = c.flat.node(id);
+    const value = point.values.get(id)!;
+    if (node.op === "leaf" || node.op === "spread" || hasTrait(node.op, "structural") || node.axes.length === 0 || !node.drawn) continue;
+    if (!left.some((t) => sameAnywhere(t, value))) return { node, value };
+  }
+  return undefined;
+}
+
+/** Equal elements under the same or other names of axes. */
+function sameAnywhere(a: Tensor<number>, b: Tensor<number>): boolean {
+  if (a.data.length !== b.data.length || a.dtype !== b.dtype) return false;
+  const named = b.axes.length === a.axes.length && b.axes.every((x) => a.axes.some((y) => y.name === x.name && y.size === x.size));
+  const other = named ? a : { ...a, axes: b.axes };
+  return !(distance(other, b) > TOLERANCE);
+}

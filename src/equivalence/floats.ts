@@ -1,0 +1,119 @@
+/** @file Both sides in float64 at drawn points, and how far apart they are. */
+import { float64 } from "../ops/float64.ts";
+import type { AttrsOf } from "../ops/attributes.ts";
+import type { Tensor } from "../ops/op.ts";
+import { arrange, count, EvaluationError } from "../ops/tensor.ts";
+import type { Case } from "./cases.ts";
+import { compute, type Values } from "./evaluate.ts";
+import type { Random } from "./field.ts";
+import type { FlatNode } from "./flat.ts";
+
+/** Sides are equal where they differ by no more than this part of the largest element. */
+export const TOLERANCE = 1e-9;
+
+export type Leaves = ReadonlyMap<number, Tensor<number>>;
+
+export interface Point {
+  readonly leaves: Leaves;
+  readonly values: Values<number>;
+  /** The largest difference of a pair relative to its largest element; NaN where both sides are undefined. */
+  readonly difference: number;
+  /** The pair that it is of. */
+  readonly pair: number;
+}
+
+/** How a leaf's elements are drawn. */
+export interface Manner {
+  /** Of operands; weights are of scale one. */
+  readonly scale: number;
+  /** Weights that begin as ones, and numbers without axes, are positive. */
+  readonly positive: boolean;
+  /** Whole numbers from -2 to 2. */
+  readonly small?: boolean;
+}
+
+export function drawLeaves(c: Case, random: Random, manner: Manner): Map<number, Tensor<number>> {
+  const rows = fewestRows(c);
+  const leaves = new Map<number, Tensor<number>>();
+  for (const id of c.flat.cone(c.pairs.flat())) {
+    const node = c.flat.node(id);
+    if (node.op === "leaf") leaves.set(id, { dtype: node.dtype, axes: node.axes, data: drawData(node, random, manner, rows) });
+  }
+  return leaves;
+}
+
+function drawData(node: FlatNode, random: Random, manner: Manner, rows: number): Float64Array | Uint8Array {
+  const n = count(node.axes);
+  if (node.dtype === "bool") return Uint8Array.from({ length: n }, () => (random() < 0.75 ? 1 : 0));
+  if (node.dtype === "int") return Float64Array.from({ length: n }, () => Math.floor(random() * rows));
+  const initial = node.leaf?.initial;
+  const ones = (initial?.kind === "constant" && initial.value === 1) || (node.leaf?.kind === "operand" && node.axes.length === 0);
+  const scale = node.leaf?.kind === "operand" ? manner.scale : 1;
+  return Float64Array.from({ length: n }, () => {
+    const x = manner.small ? Math.floor(random() * 5) - 2 : normal(random);
+    return ones && manner.positive ? (manner.small ? Math.abs(x) + 1 : Math.exp(x / 2)) : x * scale;
+  });
+}
+
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+/** Drawn ints are rows of every table that is looked up. */
+function fewestRows(c: Case): number {
+  let fewest = 8;
+  for (const node of c.flat.nodes) {
+    if (node.op !== "lookup") continue;
+    const { axis } = node.attrs as AttrsOf<"lookup">;
+    fewest = Math.min(fewest, c.flat.node(node.inputs[0]!).axes.find((a) => a.name === axis)!.size);
+  }
+  return Math.max(1, fewest);
+}
+
+/** Computes both sides; undefined where an index is outside of its table. */
+export function evaluateAt(c: Case, leaves: Leaves): Point | undefined {
+  const values: Values<number> = new Map(leaves);
+  try {
+    compute(c.flat, c.flat.cone(c.pairs.flat()), values, float64);
+  } catch (e) {
+    if (e instanceof EvaluationError) return undefined;
+    throw e;
+  }
+  let difference = NaN;
+  let pair = 0;
+  for (const [i, [a, b]] of c.pairs.entries()) {
+    const d = distance(values.get(a)!, values.get(b)!);
+    if (d > difference || Number.isNaN(difference)) {
+      difference = d;
+      pair = i;
+    }
+  }
+  return { leaves, values, difference, pair };
+}
+
+/** Relative to the largest element of both; infinite where one side alone is undefined or infinite, NaN where nothing is defined. */
+export function distance(a: Tensor<number>, b: Tensor<number>): number {
+  const x = arranged(a, b.axes);
+  const y = b.data as ArrayLike<number>;
+  let largest = 0;
+  let difference = 0;
+  let defined = y.length === 0;
+  for (let i = 0; i < y.length; i++) {
+    const [p, q] = [x[i]!, y[i]!];
+    if (Number.isNaN(p) && Number.isNaN(q)) continue;
+    defined = true;
+    if (p === q) {
+      if (Number.isFinite(p)) largest = Math.max(largest, Math.abs(p));
+      continue;
+    }
+    if (!Number.isFinite(p) || !Number.isFinite(q)) return Infinity;
+    largest = Math.max(largest, Math.abs(p), Math.abs(q));
+    difference = Math.max(difference, Math.abs(p - q));
+  }
+  if (!defined) return NaN;
+  return difference === 0 ? 0 : difference / largest;
+}
+
+export function arranged(t: Tensor<number>, axes: Tensor<number>["axes"]): ArrayLike<number> {
+  return arrange({ arithmetic: float64, size: () => 0 }, t, axes);
+}

@@ -1,0 +1,113 @@
+/** @file A law's verdict as text of at most ten lines, and as data. */
+import { lineColumn, textOf, type Span } from "../source/source.ts";
+import type { Tensor } from "../ops/op.ts";
+import { toJson } from "../diagnostics/render.ts";
+import type { Counterexample } from "./counterexample.ts";
+import type { FlatNode } from "./flat.ts";
+import { arranged } from "./floats.ts";
+import type { LawReport } from "./law.ts";
+
+/** `holds`, the verdict with its evidence, and of what differs the counterexample. */
+export function linesOf(report: LawReport): readonly string[] {
+  const { verdict, holds } = report;
+  const head = `${holds ? "ok" : "FAILED"}  ${report.source.decl.title.value}`;
+  const at = holds ? "" : `  (${placeOf(report.source.decl.title.span)})`;
+  switch (verdict.kind) {
+    case "proved": {
+      const error = verdict.bits === Infinity ? "both sides are the same operators" : `error at most 2^-${Math.floor(verdict.bits)}, ${verdict.steps} step${verdict.steps === 1 ? "" : "s"}`;
+      return [`${head}${at}`, `    proved: ${error}; ${report.points} points; ${sizes(report)}`];
+    }
+    case "sampled":
+      return [`${head}${at}`, `    sampled: ${report.points} points, largest relative difference ${report.largest.toExponential(1)}; ${sizes(report)}`, `    no proof: ${verdict.why}${where(verdict.span)}`];
+    case "unknown":
+      return [`${head}${at}`, `    unknown: ${verdict.why}${where(verdict.span)}; ${report.points} points agree to ${report.largest.toExponential(1)}`];
+    case "different":
+      return [`${head}${at}`, ...(verdict.counterexample ? counterexampleLines(verdict.counterexample) : [`    different: ${verdict.why}; ${sizes(report)}`])];
+    case "invalid":
+      return [`${head}${at}`, "    not tested: it has mistakes"];
+  }
+}
+
+function sizes(report: LawReport): string {
+  return report.cases.map((c) => [...c].map(([n, s]) => `${n}=${s}`).join(" ") || "no sizes").join(" | ");
+}
+
+function where(span: Span | undefined): string {
+  return span ? `, in \`${clipped(textOf(span), 60)}\` (${placeOf(span)})` : "";
+}
+
+function placeOf(span: Span): string {
+  return `${span.file.name}:${lineColumn(span.file, span.start).line}`;
+}
+
+function clipped(text: string, most: number): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > most ? `${line.slice(0, most - 3)}...` : line;
+}
+
+/** Leaves that are shown one by one; the zeros, and any more, are summed up. */
+const MOST_LEAVES = 4;
+
+function counterexampleLines(c: Counterexample): readonly string[] {
+  const { flat, pairs } = c.case;
+  const leaves = [...c.point.leaves].map(([id, t]) => ({ node: flat.node(id), t }));
+  const telling = leaves.filter(({ t }) => Array.from(t.data as ArrayLike<number>).some((x) => x !== 0));
+  const zeros = leaves.filter((l) => !telling.includes(l)).map((l) => l.node.leaf!.name);
+  const shown = telling.sort((a, b) => Number(b.node.leaf!.kind === "operand") - Number(a.node.leaf!.kind === "operand")).slice(0, MOST_LEAVES);
+  const [l, r] = pairs[c.point.pair]!;
+  const left = c.point.values.get(l)!;
+  const right = c.point.values.get(r)!;
+  return [
+    `    different: ${[...c.case.sizes].map(([n, s]) => `${n}=${s}`).join(" ")}`,
+    ...shown.map(({ node, t }) => `      ${tensorText(node.leaf!.name, t)}`),
+    ...(telling.length > shown.length ? [`      and ${telling.length - shown.length} more that are not zero`] : []),
+    ...(zeros.length > 0 ? [`      zero: ${zeros.join(", ")}`] : []),
+    `      ${tensorText("left ", left)}`,
+    `      ${tensorText("right", { ...right, axes: left.axes, data: arranged(right, left.axes) })}`,
+    ...(c.parting ? [`      first value that the left never has: ${tensorText(partingText(c.parting.node), c.parting.value)}`] : []),
+  ];
+}
+
+function partingText(node: FlatNode): string {
+  return node.span ? `\`${clipped(textOf(node.span), 50)}\` (${placeOf(node.span)})` : node.op;
+}
+
+const MOST_NUMBERS = 16;
+
+function tensorText(name: string, t: Tensor<number>): string {
+  const numbers = Array.from(t.data as ArrayLike<number>, show);
+  const axes = t.axes.length === 0 ? "" : `[${t.axes.map((a) => a.name).join(" ")}]`;
+  return `${name}${axes} = ${numbers.slice(0, MOST_NUMBERS).join(" ")}${numbers.length > MOST_NUMBERS ? ` ... (${numbers.length})` : ""}`;
+}
+
+function show(x: number): string {
+  return String(Number(x.toPrecision(6)));
+}
+
+/** The same for tools. */
+export function reportJson(report: LawReport): object {
+  const { verdict } = report;
+  const span = "span" in verdict ? verdict.span : undefined;
+  return {
+    law: report.source.decl.title.value, kind: report.source.decl.kind === "Law" ? "law" : "rewrite", place: placeOf(report.source.decl.title.span),
+    holds: report.holds, verdict: verdict.kind,
+    ...(verdict.kind === "proved" ? { bits: verdict.bits === Infinity ? null : Math.floor(verdict.bits), steps: verdict.steps } : {}),
+    ...("why" in verdict && verdict.why !== "" ? { why: verdict.why } : {}),
+    ...(span ? { at: placeOf(span) } : {}),
+    ...(verdict.kind === "different" && verdict.counterexample ? { counterexample: counterexampleJson(verdict.counterexample) } : {}),
+    ...(verdict.kind === "invalid" ? { diagnostics: toJson(verdict.diagnostics) } : {}),
+    points: report.points, largestDifference: report.largest, cases: report.cases.map((c) => Object.fromEntries(c)),
+  };
+}
+
+function counterexampleJson(c: Counterexample): object {
+  const { flat, pairs } = c.case;
+  const asJson = (t: Tensor<number>): object => ({ axes: t.axes, data: Array.from(t.data as ArrayLike<number>) });
+  const [l, r] = pairs[c.point.pair]!;
+  return {
+    sizes: Object.fromEntries(c.case.sizes),
+    values: Object.fromEntries([...c.point.leaves].map(([id, t]) => [flat.node(id).leaf!.name, asJson(t)])),
+    left: asJson(c.point.values.get(l)!), right: asJson(c.point.values.get(r)!),
+    ...(c.parting ? { parting: { operator: c.parting.node.op, ...(c.parting.node.span ? { at: placeOf(c.parting.node.span), text: textOf(c.parting.node.span) } : {}), value: asJson(c.parting.value) } } : {}),
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * @file What every part of the formatter is given: the text, the comments that prettier has attached to nodes, and the few
+ * questions about the text's own lines that decide what is kept (blank lines, lines that the author joined or broke).
+ */
+import type { Doc } from "prettier";
+import { builders } from "prettier/doc";
+import type { Span } from "../source/source.ts";
+
+const { breakParent, hardline, lineSuffix } = builders;
+
+/** A `//` comment or a `///` line. Prettier sets the flags when it attaches the comment to a node. */
+export interface Comment {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  leading?: boolean;
+  trailing?: boolean;
+  printed?: boolean;
+}
+
+/** A node of the syntax tree, or a container that `children.ts` made, with the comments attached to it. */
+export interface Commented {
+  readonly span: Pick<Span, "start" | "end">;
+  comments?: Comment[];
+}
+
+export class Page {
+  readonly text: string;
+  /** True where a line that begins with `name =` would be read as a line of a checkpoint map. */
+  inMapLine = false;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The text of a node as it was written. */
+  written(node: { readonly span: Pick<Span, "start" | "end"> }): string {
+    return this.text.slice(node.span.start, node.span.end);
+  }
+
+  // ── Lines of the author ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The first place from `offset` on that is neither space nor comment. */
+  next(offset: number): number {
+    let i = offset;
+    for (;;) {
+      while (/\s/.test(this.text[i] ?? "")) i++;
+      if (!this.text.startsWith("//", i)) return i;
+      i = this.endOfLine(i);
+    }
+  }
+
+  hasNewline(start: number, end: number): boolean {
+    const at = this.text.indexOf("\n", start);
+    return at >= 0 && at < end;
+  }
+
+  /** Is the line behind `offset` (and behind a comma, semicolon or comment there) blank? */
+  isBlankAfter(offset: number): boolean {
+    let i = offset;
+    while (/[ \t;,]/.test(this.text[i] ?? "")) i++;
+    if (this.text.startsWith("//", i)) i = this.endOfLine(i);
+    if (this.text[i] !== "\n") return false;
+    return /^[ \t]*\n/.test(this.text.slice(i + 1, this.endOfLine(i + 1) + 1));
+  }
+
+  private endOfLine(offset: number): number {
+    const at = this.text.indexOf("\n", offset);
+    return at < 0 ? this.text.length : at;
+  }
+
+  /** The line before that of `offset` is blank. */
+  private isBlankBefore(offset: number): boolean {
+    const line = this.text.lastIndexOf("\n", offset - 1);
+    return line > 0 && /\n[ \t]*$/.test(this.text.slice(this.text.lastIndexOf("\n", line - 1), line));
+  }
+
+  private startsLine(offset: number): boolean {
+    return /(^|\n)[ \t]*$/.test(this.text.slice(this.text.lastIndexOf("\n", offset - 1), offset));
+  }
+
+  /** A new line, and a blank one if the author left some. */
+  newline(after: Pick<Span, "end">): Doc {
+    return this.isBlankAfter(after.end) ? [hardline, hardline] : hardline;
+  }
+
+  /** Pieces on lines of their own. */
+  lines(pieces: readonly { readonly span: Pick<Span, "end">; readonly doc: Doc }[]): Doc {
+    return pieces.map(({ span, doc }, i) => (i === pieces.length - 1 ? doc : [doc, this.newline(span)]));
+  }
+
+  // ── Comments ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  hasLeading(node: Commented): boolean {
+    return node.comments?.some((c) => c.leading) ?? false;
+  }
+
+  hasTrailing(node: Commented): boolean {
+    return node.comments?.some((c) => c.trailing) ?? false;
+  }
+
+  /** The comments before a node, each on its line. */
+  leading(node: Commented): Doc {
+    return (node.comments ?? []).filter((c) => c.leading).map((c) => [this.comment(c), this.newline(c)]);
+  }
+
+  /** The comments behind a node: they end the line that it ends on, or follow it on lines of their own. */
+  trailing(node: Commented): Doc {
+    return (node.comments ?? []).filter((c) => c.trailing).map((c, i): Doc => {
+      if (i === 0 && !this.startsLine(c.start)) return [lineSuffix([" ", this.comment(c)]), breakParent];
+      return [lineSuffix([hardline, this.isBlankBefore(c.start) ? hardline : "", this.comment(c)]), breakParent];
+    });
+  }
+
+  /** Comments that stand in a node with nothing before or behind them in it. */
+  dangling(node: Commented): readonly { readonly span: Comment; readonly doc: Doc }[] {
+    return (node.comments ?? []).filter((c) => !c.leading && !c.trailing).map((c) => ({ span: c, doc: this.comment(c) }));
+  }
+
+  /** A node with its comments around it. */
+  around(node: Commented, doc: Doc): Doc {
+    if (node.comments === undefined) return doc;
+    return [this.leading(node), this.isKept(node) ? this.verbatim(node) : [doc, this.strays(node)], this.trailing(node)];
+  }
+
+  /** As `around`, with `before` between the comments and the node: `-> ` belongs to the stage behind it. */
+  after(before: Doc, node: Commented, doc: Doc): Doc {
+    return node.comments === undefined ? [before, doc] : [this.leading(node), before, doc, this.strays(node), this.trailing(node)];
+  }
+
+  /** A new line where a comment ends the line of `node`, although the code would go on behind it. */
+  joint(node: Commented): Doc {
+    return this.hasTrailing(node) ? hardline : "";
+  }
+
+  /** Dangling comments that nothing else has printed go to the end of the line. */
+  private strays(node: Commented): Doc {
+    return (node.comments ?? []).filter((c) => !c.leading && !c.trailing && !c.printed)
+      .map((c) => [lineSuffix([" ", this.comment(c)]), breakParent]);
+  }
+
+  private comment(c: Comment): Doc {
+    c.printed = true;
+    return c.text.trimEnd();
+  }
+
+  private isKept(node: Commented): boolean {
+    return node.comments!.some((c) => c.leading && /^\/\/\s*prettier-ignore\s*$/.test(c.text));
+  }
+
+  private verbatim(node: Commented): Doc {
+    return this.written(node).split("\n").flatMap((line, i) => (i === 0 ? line : [builders.literalline, line]));
+  }
+}
