@@ -24,22 +24,36 @@ export function eachOf(e: Elaborator, items: readonly ast.Arg[], frame: Frame, s
   if (items.length !== 1 || item!.name) return e.fail("type/usage", { name: "each", usage: EACH_USAGE }, span);
   const v = evaluate(e, item!.value, frame);
   if (v.kind === "invalid") return INVALID;
-  if (v.kind !== "dim") return e.fail("type/operand", { op: "each", found: describe(v) }, item!.span, { hint: `it takes a dimension: \`${EACH_USAGE}\`` });
+  if (v.kind !== "dim")
+    return e.fail("type/operand", { op: "each", found: describe(v) }, item!.span, {
+      hint: `it takes a dimension: \`${EACH_USAGE}\``,
+    });
   return { kind: "each", axis: v.axis, fillers: [], span };
 }
 
 /** Applies what fills it to the inputs, with the axis in front of its weights; the result has the axis. */
-export function applyEach(e: Elaborator, of: EachV, inputs: readonly Operand[], label: string | undefined, around: Frame, span: Span): V {
+export function applyEach(
+  e: Elaborator,
+  of: EachV,
+  inputs: readonly Operand[],
+  label: string | undefined,
+  around: Frame,
+  span: Span,
+): V {
   const fillers = of.fillers.flatMap((f) => f.args.map((arg) => ({ arg, frame: f.frame })));
   const [filler] = fillers;
-  if (fillers.length !== 1 || filler!.arg.name) return e.fail("type/usage", { name: "each", usage: EACH_USAGE }, of.span);
+  if (fillers.length !== 1 || filler!.arg.name)
+    return e.fail("type/usage", { name: "each", usage: EACH_USAGE }, of.span);
   const block = fillerValue(e, filler!.arg.value, filler!.frame);
   if (block.kind === "invalid") return INVALID;
   const { axis } = of;
   if (inputs.some((i) => i.v.kind === "tensor" && i.v.value.type.axes.some((a) => a.name === axis.name)))
-    return e.fail("axis/twice", { axis: axis.name }, span, { hint: `rename the axis of what goes in: \`[${axis.name} -> other]\`` });
+    return e.fail("axis/twice", { axis: axis.name }, span, {
+      hint: `rename the axis of what goes in: \`[${axis.name} -> other]\``,
+    });
   const home = { ...e.home, each: [...(e.home.each ?? []), axis], mapped: [...(e.home.mapped ?? []), axis.name] };
-  const work = (): V => (isFunction(block) ? apply(e, block, { first: inputs, args: [], frame: around }, span, label) : inputs[0]!.v);
+  const work = (): V =>
+    isFunction(block) ? apply(e, block, { first: inputs, args: [], frame: around }, span, label) : inputs[0]!.v;
   const made = e.housing(home, work);
   return made.kind === "tensor" ? tensor(spreadOver(e, made.value, [axis], span)) : made;
 }

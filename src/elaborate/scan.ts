@@ -30,9 +30,17 @@ export function applyScan(e: Elaborator, items: readonly ast.Arg[], call: Primit
   if (!given) return INVALID;
   const axis = axisName(itemFrame, item!.value.name);
   const along = call.operands.flatMap((o) => (o.v.kind === "tensor" ? (axisNamed(o.v.value.type, axis) ?? []) : []));
-  if (along.length === 0) return e.fail("axis/missing", { axis, type: showOperands(call.operands) }, item!.span, { hint: "one of the operands must have the axis" });
+  if (along.length === 0)
+    return e.fail("axis/missing", { axis, type: showOperands(call.operands) }, item!.span, {
+      hint: "one of the operands must have the axis",
+    });
   const other = along.find((a) => !a.size.equals(along[0]!.size));
-  if (other) return e.fail("axis/two-sizes", { axis, first: along[0]!.size.toString(), second: other.size.toString() }, call.span);
+  if (other)
+    return e.fail(
+      "axis/two-sizes",
+      { axis, first: along[0]!.size.toString(), second: other.size.toString() },
+      call.span,
+    );
   const body = settle(e, given, axis, call);
   if (!body) return INVALID;
   const start = e.cast(given.start, body.state.dtype, call.span);
@@ -68,7 +76,9 @@ function settingsOf(e: Elaborator, call: PrimitiveCall): Given | undefined {
       return undefined;
     }
     if (op.kind === "op") continue;
-    e.fail("type/operand", { op: "scan", found: describe(op) }, arg.span, { hint: "it takes an operator, `op decayed(state, x) = ...`; compute what has weights before" });
+    e.fail("type/operand", { op: "scan", found: describe(op) }, arg.span, {
+      hint: "it takes an operator, `op decayed(state, x) = ...`; compute what has weights before",
+    });
     return undefined;
   }
   if (op?.kind === "op") return { op, start: start ?? e.constant(0, "int", call.span) };
@@ -89,11 +99,20 @@ function settle(e: Elaborator, { op, start }: Given, axis: string, call: Primiti
     }
     state = made.type;
   }
-  e.fail("type/repeat-changes", { takes: showType(start.type), gives: showType(state) }, call.span, { hint: "the operator must give a state of the type that it takes" });
+  e.fail("type/repeat-changes", { takes: showType(start.type), gives: showType(state) }, call.span, {
+    hint: "the operator must give a state of the type that it takes",
+  });
   return undefined;
 }
 
-function runPlace(e: Elaborator, op: OpV, state: Type, axis: string, builder: GraphBuilder, call: PrimitiveCall): Value | undefined {
+function runPlace(
+  e: Elaborator,
+  op: OpV,
+  state: Type,
+  axis: string,
+  builder: GraphBuilder,
+  call: PrimitiveCall,
+): Value | undefined {
   const { span } = call;
   const first: Operand[] = [{ v: tensor(builder.input("state", state, undefined, span)), span }];
   for (const [i, { v, span: at }] of call.operands.entries()) {
@@ -103,22 +122,41 @@ function runPlace(e: Elaborator, op: OpV, state: Type, axis: string, builder: Gr
       first.push({ v: tensor(builder.input(`x${i}`, type, undefined, at)), span: at });
     }
   }
-  const made = e.building(builder, () => e.outsideLet(() => apply(e, op, { first, args: [], frame: call.frame }, span, undefined)));
+  const made = e.building(builder, () =>
+    e.outsideLet(() => apply(e, op, { first, args: [], frame: call.frame }, span, undefined)),
+  );
   if (made.kind === "invalid") return undefined;
   const value = e.building(builder, () => e.asTensor(made, span));
   if (value) return builder.use(value);
-  e.fail("type/operand", { op: "scan", found: describe(made) }, span, { hint: "the operator gives one tensor, the next state" });
+  e.fail("type/operand", { op: "scan", found: describe(made) }, span, {
+    hint: "the operator gives one tensor, the next state",
+  });
   return undefined;
 }
 
-function scanNode(e: Elaborator, operands: readonly Value[], builder: GraphBuilder, axis: string, call: PrimitiveCall): V {
+function scanNode(
+  e: Elaborator,
+  operands: readonly Value[],
+  builder: GraphBuilder,
+  axis: string,
+  call: PrimitiveCall,
+): V {
   const closed = builder.captures.find((v) => axisNamed(v.type, axis));
-  if (closed) return e.fail("axis/twice", { axis }, call.span, { hint: `the operator closes over a tensor along ${axis}; pass that as an operand, so that each place gets its own` });
+  if (closed)
+    return e.fail("axis/twice", { axis }, call.span, {
+      hint: `the operator closes over a tensor along ${axis}; pass that as an operand, so that each place gets its own`,
+    });
   const body = builder.build();
   const inputs = [...operands, ...builder.captures];
   const attrs = { axis, path: statePath(e, call.frame) };
-  const inferred = infer("scan", inputs.map((v) => v.type), attrs, [body]);
-  if ("problem" in inferred) return e.fail("axis/twice", { axis }, call.span, { hint: `the state has the axis ${axis} itself` });
+  const inferred = infer(
+    "scan",
+    inputs.map((v) => v.type),
+    attrs,
+    [body],
+  );
+  if ("problem" in inferred)
+    return e.fail("axis/twice", { axis }, call.span, { hint: `the state has the axis ${axis} itself` });
   return tensor(e.builder.node("scan", inputs, attrs, inferred.types, call.span, [body])[0]!);
 }
 

@@ -168,7 +168,11 @@ class Sketch {
     e.paths = new Map();
     const head = headOf(x);
     const first = evaluate(e, head, frame);
-    if (!isFunction(first)) return evaluate(e, x, frame);
+    if (!isFunction(first)) {
+      if (head === x) return first;
+      e.paths = new Map();
+      return evaluate(e, x, frame);
+    }
     if (head === x) return this.applied(first);
     const input = this.input(first);
     const run = (s: ast.Expr): V => applyStage(e, s.kind === "Pipe" ? s.stage : s, s.kind === "Pipe" ? run(s.input) : input, frame, s.span);
@@ -313,7 +317,7 @@ function given(e: Elaborator, value: ast.Expr, match: Matched, outer: Frame, pat
   const builder = new GraphBuilder(path);
   const frame = new Frame("model", outer.title, outer.module, outer, outer, undefined, []);
   for (const [name, n] of match.indices) frame.set(name, number(n));
-  for (const t of [type, ...left.values()])
+  for (const t of [...left.values(), type])
     for (const axis of t.axes) if (frame.lookup(axis.name) === undefined) frame.set(axis.name, { kind: "dim", axis });
   const inputs = new Map<string, Value>();
   frame.set("left", weightsUnder("left", "", left, (p) => {

@@ -46,15 +46,23 @@ export function distinctSizes(turn: number): Preference {
 /** The smallest that fit. */
 export const smallSizes: Preference = () => [1, 2, 3, 4, 6, 8, 12, 16];
 
-/** Tries sizes until both sides have types; a mistake that is not one of sizes is final. */
-export function drawCase(source: LawSource, preference: Preference, random: Random, skip: ReadonlySet<string> = new Set()): Drawn {
+/** How many more choices are tried for sizes that tell more, once some fit. */
+const MORE_TRIES = 24;
+
+/**
+ * Tries sizes until both sides have types; a mistake that is not one of sizes is final. With `telling`, goes on for a while to find
+ * sizes of more than one, and weights that are not square: at others false laws hold.
+ */
+export function drawCase(source: LawSource, preference: Preference, random: Random, skip: ReadonlySet<string> = new Set(), telling = false): Drawn {
+  let best: { case: Case; score: number } | undefined;
+  let more = MORE_TRIES;
   const names: string[] = [];
   const suspects: string[] = [];
   const tried = new Set<string>();
   const picks = new Map<string, number>();
   let last: readonly Diagnostic[] = [];
   const waiting: (readonly number[])[] = [[]];
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
+  for (let tries = 0; tries < MOST_TRIES && !(best && more-- <= 0); tries++) {
     const choice = waiting.shift();
     if (!choice) break;
     const sizes = new Map<string, string>();
@@ -77,7 +85,11 @@ export function drawCase(source: LawSource, preference: Preference, random: Rand
       const made = flatten(sides);
       if ("diagnostics" in made) return made;
       const found = { ...made, sizes };
-      if (!skip.has(keyOf(found))) return { case: found };
+      if (!skip.has(keyOf(found))) {
+        const score = telling ? dullness(found) : 0;
+        if (score === 0) return { case: found };
+        if (!best || score < best.score) best = { case: found, score };
+      }
     } else {
       last = diagnostics;
       if (!diagnostics.some((d) => OF_SIZES.has(d.code))) return { diagnostics };
@@ -94,12 +106,24 @@ export function drawCase(source: LawSource, preference: Preference, random: Rand
     }
     if (waiting.length === 0) waiting.push(choice);
   }
+  if (best) return { case: best.case };
   const [first] = last;
   return {
     diagnostics: [diagnose("law/no-sizes", { tried: MOST_TRIES }, source.decl.title.span, {
       related: first?.span ? [{ span: first.span, message: first.message }] : [], hint: "state sizes that fit after `for`",
     })],
   };
+}
+
+/** Axes of size one, and pairs of axes of one size on one weight. */
+function dullness(c: Case): number {
+  const ones = new Set<string>();
+  let squares = 0;
+  for (const node of c.flat.nodes) {
+    for (const axis of node.axes) if (axis.size === 1) ones.add(axis.name);
+    if (node.leaf?.kind === "weight") squares += node.axes.length - new Set(node.axes.map((a) => a.size)).size;
+  }
+  return 2 * ones.size + squares;
 }
 
 export function keyOf(c: Case): string {

@@ -8,10 +8,13 @@ import { Beyond } from "./residues.ts";
 import type { Flat, FlatNode } from "./flat.ts";
 import { hasTrait } from "../ops/registry.ts";
 
-/** A node that stands below, or under a root: how often, and along which axes it varies (by their names here). */
+/** Axes along which something varies, by their names here, and how many different ones there are along each. */
+type Along = ReadonlyMap<string, number>;
+
+/** A node that stands below, or under a root: how often, and along what it varies. */
 interface Part {
   readonly count: number;
-  readonly axes: readonly string[];
+  readonly axes: Along;
   readonly degree: number;
   readonly terms: number;
   readonly factors: number;
@@ -28,9 +31,11 @@ interface Info {
   readonly roots: ReadonlyMap<string, Part>;
   /** Degree of the exponents, denominators cleared. */
   readonly exponent: number;
+  /** Along what its exponentials vary. */
+  readonly along: Along;
 }
 
-const FIXED: Info = { degree: 0, terms: 1, factors: 0, below: new Map(), roots: new Map(), exponent: 0 };
+const FIXED: Info = { degree: 0, terms: 1, factors: 0, below: new Map(), roots: new Map(), exponent: 0, along: new Map() };
 const VARIABLE: Info = { ...FIXED, degree: 1 };
 
 /** Of the difference of two values. */
@@ -98,16 +103,16 @@ function infoOf(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: 
     case "dot":
       return sum(mul(a!, b!), names, size(names), node.id);
     case "exp":
-      return exponential(a!);
+      return exponential(a!, node);
     case "sigmoid":
-      return below(exponential(a!), node, { degree: 1, terms: 2, factors: 1 }, node.axes.map((x) => x.name), 0);
+      return below(exponential(a!, node), node, { degree: 1, terms: 2, factors: 1 }, alongAll(node), 0);
     case "tanh":
-      return below(exponential(a!), node, { degree: 1, terms: 2, factors: 1 }, node.axes.map((x) => x.name), 1);
+      return below(exponential(a!, node), node, { degree: 1, terms: 2, factors: 1 }, alongAll(node), 1);
     case "softmax": {
       const count = size(names);
-      const e = exponential(a!);
-      const roots = spreadParts(e.roots, names, count, node.id);
-      return below({ ...e, roots }, node, { degree: 1, terms: count, factors: 1 }, node.axes.map((x) => x.name).filter((x) => !names.includes(x)), 1);
+      const e = exponential(a!, node);
+      const roots = spreadParts(e.roots, names, node.id);
+      return below({ ...e, roots }, node, { degree: 1, terms: count, factors: 1 }, new Map(node.axes.filter((x) => !names.includes(x.name)).map((x) => [x.name, x.size])), 1);
     }
     case "sqrt":
       return root(a!, node, 1);
@@ -134,16 +139,42 @@ function other(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: n
   const { from, to } = node.attrs as { from?: string; to?: string };
   const rename = (parts: ReadonlyMap<string, Part>): Map<string, Part> =>
     new Map([...parts].map(([key, part]) => {
-      if (node.op === "rename") return [key.replaceAll(`[${from}]`, `[${to}]`), { ...part, axes: part.axes.map((x) => (x === from ? to! : x)) }];
-      // Along which of the new axes it varies is not followed: along all.
-      return [`${key}@${node.id}`, { ...part, axes: node.axes.map((x) => x.name) }];
+      if (node.op === "rename") return [key.replaceAll(`[${from}]`, `[${to}]`), { ...part, axes: moved(node, part.axes) }];
+      return [`${key}@${node.id}`, { ...part, axes: moved(node, part.axes) }];
     }));
-  return { ...joined, below: rename(joined.below), roots: rename(joined.roots) };
+  return { ...joined, below: rename(joined.below), roots: rename(joined.roots), along: moved(node, joined.along) };
+}
+
+/** The same along the axes of a structural node's result. */
+function moved(node: FlatNode, along: Along): Along {
+  const { from, to, axes, into } = node.attrs as { from?: string; to?: string; axes?: readonly string[]; into?: string };
+  if (node.op === "rename") return new Map([...along].map(([x, n]) => [x === from ? to! : x, n]));
+  if (node.op !== "merge") return alongAll(node);
+  const merged = axes!.reduce((n, x) => n * (along.get(x) ?? 1), 1);
+  const others = [...along].filter(([x]) => !axes!.includes(x));
+  return new Map(merged > 1 ? [...others, [into!, merged]] : others);
+}
+
+function alongAll(node: FlatNode): Along {
+  return new Map(node.axes.map((x) => [x.name, x.size]));
+}
+
+function joinAlong(a: Along, b: Along): Along {
+  return new Map([...a, ...[...b].filter(([x, n]) => n >= (a.get(x) ?? 0))]);
+}
+
+/** How many different ones there are along some axes. */
+function differing(along: Along, names: readonly string[]): number {
+  return names.reduce((n, x) => n * (along.get(x) ?? 1), 1);
+}
+
+function without(along: Along, names: readonly string[]): Along {
+  return new Map([...along].filter(([x]) => !names.includes(x)));
 }
 
 /** Keys tell along which axes an element is met, so that the same node elsewhere is another denominator. */
-function keyOf(node: FlatNode | number, axes: readonly string[]): string {
-  return `${typeof node === "number" ? node : node.id}:${axes.map((x) => `[${x}]`).join("")}`;
+function keyOf(node: FlatNode, axes: Along): string {
+  return `${node.id}:${[...axes.keys()].map((x) => `[${x}]`).join("")}`;
 }
 
 function add(a: Info, b: Info): Info {
@@ -152,7 +183,7 @@ function add(a: Info, b: Info): Info {
   const factors = Math.max(x.factors, y.factors);
   return {
     degree: Math.max(x.degree, y.degree), terms: factors === 0 ? 1 : x.terms + y.terms, factors, below: both,
-    roots: merge(a.roots, b.roots, Math.max), exponent: Math.max(a.exponent, b.exponent),
+    roots: merge(a.roots, b.roots, Math.max), exponent: Math.max(a.exponent, b.exponent), along: joinAlong(a.along, b.along),
   };
 }
 
@@ -180,52 +211,51 @@ function merge(a: ReadonlyMap<string, Part>, b: ReadonlyMap<string, Part>, count
 function mul(a: Info, b: Info): Info {
   return {
     degree: a.degree + b.degree, terms: a.terms * b.terms, factors: a.factors + b.factors,
-    below: merge(a.below, b.below, (x, y) => x + y), roots: merge(a.roots, b.roots, Math.max), exponent: Math.max(a.exponent, b.exponent),
+    below: merge(a.below, b.below, (x, y) => x + y), roots: merge(a.roots, b.roots, Math.max), exponent: Math.max(a.exponent, b.exponent), along: joinAlong(a.along, b.along),
   };
 }
 
 function reciprocal(flat: Flat, id: number, b: Info): Info {
   const upper = over(FIXED, b.below);
   const divisor = flat.node(id);
-  return below({ ...FIXED, ...upper, roots: b.roots, exponent: b.exponent }, divisor, b, divisor.axes.map((x) => x.name), upper.degree);
+  return below({ ...FIXED, ...upper, roots: b.roots, exponent: b.exponent, along: b.along }, divisor, b, alongAll(divisor), upper.degree);
 }
 
 /** The value over a new denominator. */
-function below(a: Info, node: FlatNode, divisor: { degree: number; terms: number; factors: number }, axes: readonly string[], degree: number): Info {
+function below(a: Info, node: FlatNode, divisor: { degree: number; terms: number; factors: number }, axes: Along, degree: number): Info {
   const part: Part = { count: 1, axes, degree: divisor.degree, terms: divisor.terms, factors: divisor.factors };
   return { ...a, degree: Math.max(degree, a.degree), below: new Map([[keyOf(node, axes), part]]) };
 }
 
 function sum(a: Info, names: readonly string[], size: number, id: number): Info {
-  const parts = spreadParts(a.below, names, size, id);
+  const parts = spreadParts(a.below, names, id);
   let { degree, terms, factors } = a;
   for (const part of a.below.values()) {
-    if (!part.axes.some((x) => names.includes(x))) continue;
-    const more = part.count * (size - 1);
+    const more = part.count * (differing(part.axes, names) - 1);
     degree += more * part.degree;
     terms *= part.terms ** more;
     factors += more * part.factors;
   }
-  return { ...a, degree, factors, terms: factors === 0 ? 1 : terms * size, below: parts, roots: spreadParts(a.roots, names, size, id) };
+  return { ...a, degree, factors, terms: factors === 0 ? 1 : terms * Math.min(size, differing(a.along, names)), along: without(a.along, names), below: parts, roots: spreadParts(a.roots, names, id) };
 }
 
-/** What varies along a summed axis occurs once for each place. */
-function spreadParts(parts: ReadonlyMap<string, Part>, names: readonly string[], size: number, id: number): Map<string, Part> {
+/** What varies along a summed axis occurs once for each that differs. */
+function spreadParts(parts: ReadonlyMap<string, Part>, names: readonly string[], id: number): Map<string, Part> {
   return new Map([...parts].map(([key, part]) =>
-    part.axes.some((x) => names.includes(x)) ? [`${key}+${id}`, { ...part, count: part.count * size, axes: part.axes.filter((x) => !names.includes(x)) }] : [key, part],
+    [...part.axes.keys()].some((x) => names.includes(x)) ? [`${key}+${id}`, { ...part, count: part.count * differing(part.axes, names), axes: without(part.axes, names) }] : [key, part],
   ));
 }
 
-function exponential(a: Info): Info {
+function exponential(a: Info, node: FlatNode): Info {
   if (a.factors > 0 || [...a.below.values()].some((p) => p.factors > 0)) throw new Beyond("an exponential of an exponential");
   const exponent = a.degree + [...a.below.values()].reduce((n, p) => n + p.count * p.degree, 0);
-  return { degree: 1, terms: 1, factors: exponent === 0 ? 0 : 1, below: new Map(), roots: a.roots, exponent };
+  return { degree: 1, terms: 1, factors: exponent === 0 ? 0 : 1, below: new Map(), roots: a.roots, exponent, along: exponent === 0 ? new Map() : alongAll(node) };
 }
 
 function root(a: Info, node: FlatNode, sign: 1 | -1): Info {
   if (a.factors > 0 || [...a.below.values()].some((p) => p.factors > 0)) throw new Beyond("the root of an exponential");
   if (a.degree === 0 && a.below.size === 0) return FIXED;
-  const axes = node.axes.map((x) => x.name);
+  const axes = alongAll(node);
   const degree = a.degree + [...a.below.values()].reduce((n, p) => n + p.count * p.degree, 0);
   // A root of a root: the inner ones count too.
   const roots = merge(a.roots, new Map([[keyOf(node, axes), { count: 1, axes, degree, terms: 1, factors: 0 }]]), Math.max);
@@ -235,7 +265,7 @@ function root(a: Info, node: FlatNode, sign: 1 | -1): Info {
 
 function power(flat: Flat, node: FlatNode, a: Info, b: Info, find: (id: number) => number): Info {
   const exponent = constantOf(flat, find(node.inputs[1]!), find);
-  if (exponent === undefined) return a.degree === 0 && a.factors === 0 ? exponential(b) : VARIABLE;
+  if (exponent === undefined) return a.degree === 0 && a.factors === 0 ? exponential(b, node) : VARIABLE;
   if (!Number.isInteger(2 * exponent) || Math.abs(exponent) > 64) return VARIABLE;
   const base = exponent < 0 ? reciprocal(flat, find(node.inputs[0]!), a) : a;
   const whole = Math.floor(Math.abs(exponent));

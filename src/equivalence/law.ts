@@ -91,7 +91,7 @@ class Test {
     const seen = new Set<string>();
     for (const preference of [distinctSizes(0), distinctSizes(1), smallSizes]) {
       if (this.cases.length > 0 && this.outOfTime()) break;
-      const drawn = drawCase(this.source, preference, this.random, seen);
+      const drawn = drawCase(this.source, preference, this.random, seen, preference !== smallSizes);
       if ("diagnostics" in drawn) {
         if (this.cases.length > 0) continue;
         return { kind: "invalid", diagnostics: drawn.diagnostics };

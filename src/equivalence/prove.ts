@@ -57,6 +57,7 @@ class Prover {
   private readonly parent: number[];
   private readonly left: Uint8Array;
   private readonly right: Uint8Array;
+  private readonly proved = new Set<number>();
   private worst = Infinity;
   private steps = 0;
 
@@ -105,18 +106,19 @@ class Prover {
       if (!this.isCandidate(node) || this.outOfTime()) continue;
       for (const a of candidates.of(node)) {
         if (!this.proves(a, node.id, true)) continue;
-        this.unite(node.id, a);
+        this.unite(node.id, a, true);
         break;
       }
     }
   }
 
   private isCandidate(node: FlatNode): boolean {
-    return node.drawn && node.dtype === "float" && node.op !== "leaf" && !isStructural(node);
+    return node.drawn && node.dtype === "float" && node.op !== "leaf";
   }
 
-  private unite(b: number, a: number): void {
+  private unite(b: number, a: number, proved = false): void {
     this.parent[b] = a;
+    if (proved) this.proved.add(a);
     this.right[a] = 1;
   }
 
@@ -137,7 +139,7 @@ class Prover {
   private step(pairs: readonly (readonly [number, number])[], cut: boolean): Step {
     const { flat } = this.problem;
     const roots = pairs.flat().map(this.find);
-    const isCut = (id: number): boolean => cut && !roots.includes(id) && this.left[id] === 1 && this.right[id] === 1 && this.isCandidate(flat.node(id));
+    const isCut = (id: number): boolean => cut && !roots.includes(id) && this.left[id] === 1 && this.right[id] === 1 && this.isCandidate(flat.node(id)) && (this.proved.has(id) || !isStructural(flat.node(id)));
     const isLeaf = (id: number): boolean => flat.node(id).op === "leaf" || isCut(id);
     const find = cut ? this.find : (id: number): number => id;
     return { pairs, cone: flat.cone(pairs.flat(), find, isLeaf), isLeaf, find };

@@ -3,7 +3,8 @@
  *
  * Along the growing axis, of size `seq`, the graph computes the new places only; `past_seq` is the number of those before. What
  * is kept becomes a state (past, then present, on the kept axis), unless it is an input: that is passed whole, and its other
- * readers see the last places of it. Of what goes from place to place (`cache-last.ts`) the last place is the state. `position(seq)` counts from `past_seq`, the kept axis from 0.
+ * readers see the last places of it. Of what goes from place to place (`cache-last.ts`) the last place is the state.
+ * `position(seq)` counts from `past_seq`, the kept axis from 0.
  *
  * Before: `%1: float[batch, keys=seq, d=8] = keep(%0) {from=seq, to=keys}`.
  * After: `%1: float[batch, keys=past_seq, d=8] = past k`, `%2: float[batch, keys=past_seq + seq, d=8] = concat(%1, %0)`, `present k = %2`.

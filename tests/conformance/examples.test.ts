@@ -7,7 +7,18 @@ import { describe, expect, it } from "vitest";
 import type { Elaborated } from "../../src/compile.ts";
 import { checkAll } from "../../src/compile.ts";
 import { request } from "../support/programs.ts";
-import { along, difference, drawInputs, drawWeights, emptyStates, inOnnx, prepared, preparedStep, reference, stepInputs } from "../support/run-program.ts";
+import {
+  along,
+  difference,
+  drawInputs,
+  drawWeights,
+  emptyStates,
+  inOnnx,
+  prepared,
+  preparedStep,
+  reference,
+  stepInputs,
+} from "../support/run-program.ts";
 import { TARGETS } from "./onnx-harness.ts";
 
 const FOLDER = new URL("../../examples/", import.meta.url);
@@ -46,7 +57,10 @@ describe.each(names)("%s", (name) => {
       const expected = reference(graph, drawn);
       const found = await inOnnx(graph, target, drawn);
       for (const { name: output } of graph.outputs)
-        expect(difference(found.get(output)!, expected.outputs.get(output)!.data as ArrayLike<number>), `${model.model} ${output}`).toBeLessThan(TOLERANCE);
+        expect(
+          difference(found.get(output)!, expected.outputs.get(output)!.data as ArrayLike<number>),
+          `${model.model} ${output}`,
+        ).toBeLessThan(TOLERANCE);
     }
   });
 
@@ -58,17 +72,30 @@ describe.each(names)("%s", (name) => {
       const drawn = { params: drawWeights(whole), inputs: drawInputs(whole, SIZES, WORDS) };
       const expected = reference(whole, drawn).outputs;
       const { graph, inputs } = preparedStep(model, "onnx", drawn);
-      expect(graph.states.length + graph.nodes.flatMap((n) => n.bodies.flatMap((b) => b.states)).length, "it keeps something").toBeGreaterThan(0);
+      expect(
+        graph.states.length + graph.nodes.flatMap((n) => n.bodies.flatMap((b) => b.states)).length,
+        "it keeps something",
+      ).toBeGreaterThan(0);
       let states = emptyStates(graph, SIZES);
       let inOrt = states;
-      for (const [from, to] of [[0, 3], [3, 4], [4, 6]] as const) {
+      for (const [from, to] of [
+        [0, 3],
+        [3, 4],
+        [4, 6],
+      ] as const) {
         const step = { params: drawn.params, inputs: stepInputs(graph, inputs, grows, from, to) };
         const made = reference(graph, step, states);
         const found = await inOnnx(graph, "onnx", step, inOrt);
         for (const { name: output } of graph.outputs) {
           const part = along(expected.get(output)!, grows, from, to).data as ArrayLike<number>;
-          expect(difference(made.outputs.get(output)!.data as ArrayLike<number>, part), `${model.model} ${output} ${from}..${to}`).toBeLessThan(1e-9);
-          expect(difference(found.get(output)!, part), `${model.model} ${output} ${from}..${to} in ONNX Runtime`).toBeLessThan(TOLERANCE);
+          expect(
+            difference(made.outputs.get(output)!.data as ArrayLike<number>, part),
+            `${model.model} ${output} ${from}..${to}`,
+          ).toBeLessThan(1e-9);
+          expect(
+            difference(found.get(output)!, part),
+            `${model.model} ${output} ${from}..${to} in ONNX Runtime`,
+          ).toBeLessThan(TOLERANCE);
         }
         states = made.states;
         inOrt = new Map([...states].map(([path, t]) => [path, { ...t, data: found.get(path)! }]));

@@ -18,7 +18,11 @@ export interface Evaluation {
 }
 
 /** Evaluates the one model of a text; inputs that are not given are drawn. */
-export function evaluated(text: string, sizes: Sizes, given: Readonly<Record<string, readonly number[]>> = {}): Evaluation {
+export function evaluated(
+  text: string,
+  sizes: Sizes,
+  given: Readonly<Record<string, readonly number[]>> = {},
+): Evaluation {
   const { value, diagnostics } = elaborateText(text);
   expect(diagnostics.map((d) => d.message)).toEqual([]);
   const graph = prepared(value!, "onnx", false);
@@ -40,7 +44,12 @@ export function evaluated(text: string, sizes: Sizes, given: Readonly<Record<str
 }
 
 /** Compares a tensor, in the order of axes stated, with what a function gives for each index. */
-export function expectEach(found: Tensor<number>, axes: readonly string[], wanted: (...index: number[]) => number, tolerance = 1e-9): void {
+export function expectEach(
+  found: Tensor<number>,
+  axes: readonly string[],
+  wanted: (...index: number[]) => number,
+  tolerance = 1e-9,
+): void {
   expect([...found.axes.map((a) => a.name)].sort(), "axes").toEqual([...axes].sort());
   const sizes = axes.map((name) => found.axes.find((a) => a.name === name)!.size);
   const strides = axes.map((name) => {
@@ -53,7 +62,8 @@ export function expectEach(found: Tensor<number>, axes: readonly string[], wante
   for (let i = 0; i < total; i++) {
     const at = index.reduce((sum, x, k) => sum + x * strides[k]!, 0);
     const [is, should] = [(found.data as ArrayLike<number>)[at]!, wanted(...index)];
-    if (!(Math.abs(is - should) <= tolerance * (1 + Math.abs(should)))) expect.fail(`at [${index.join(", ")}] it is ${is}, computed by hand ${should}`);
+    if (!(Math.abs(is - should) <= tolerance * (1 + Math.abs(should))))
+      expect.fail(`at [${index.join(", ")}] it is ${is}, computed by hand ${should}`);
     for (let k = axes.length - 1; k >= 0; k--) {
       if (++index[k]! < sizes[k]!) break;
       index[k] = 0;
@@ -87,7 +97,12 @@ export function rms(x: readonly number[], weight: readonly number[], eps: number
   return x.map((v, i) => (v / Math.sqrt(mean + eps)) * weight[i]!);
 }
 
-export function layer(x: readonly number[], weight: readonly number[], shift: readonly number[], eps: number): number[] {
+export function layer(
+  x: readonly number[],
+  weight: readonly number[],
+  shift: readonly number[],
+  eps: number,
+): number[] {
   const mean = x.reduce((a, b) => a + b, 0) / x.length;
   const variance = x.reduce((a, b) => a + (b - mean) ** 2, 0) / x.length;
   return x.map((v, i) => ((v - mean) / Math.sqrt(variance + eps)) * weight[i]! + shift[i]!);
@@ -96,5 +111,7 @@ export function layer(x: readonly number[], weight: readonly number[], shift: re
 /** The vectors of an input [batch, seq, width]. */
 export function vectors(numbers: readonly number[], batch: number, seq: number): number[][][] {
   const width = numbers.length / batch / seq;
-  return Array.from({ length: batch }, (_, b) => Array.from({ length: seq }, (_, s) => numbers.slice((b * seq + s) * width, (b * seq + s + 1) * width)));
+  return Array.from({ length: batch }, (_, b) =>
+    Array.from({ length: seq }, (_, s) => numbers.slice((b * seq + s) * width, (b * seq + s + 1) * width)),
+  );
 }

@@ -28,7 +28,9 @@ export function drawWeights(graph: Graph, random = new Random(7)): Tensors {
       const { initial, value } = param;
       const width = value.type.axes.at(-1)?.size.known ?? 1;
       const spread = Math.min(0.4, 1.6 / Math.sqrt(width));
-      const data = draw(value.type, {}, random).map((x) => Math.fround(initial.kind === "constant" ? initial.value + 0.2 * x : spread * x));
+      const data = draw(value.type, {}, random).map((x) =>
+        Math.fround(initial.kind === "constant" ? initial.value + 0.2 * x : spread * x),
+      );
       // A running variance is positive.
       return [path, tensorOf(value.type, {}, path.endsWith("running_var") ? data.map((x) => Math.abs(x) + 0.1) : data)];
     }),
@@ -57,12 +59,17 @@ export function reference(graph: VerifiedGraph, { params, inputs }: Drawn, state
 export function prepared(model: Elaborated, target: TargetName, cache: boolean): VerifiedGraph {
   const made = prepare(model, { optimize: true, cache, keeps: keeps(target) });
   const [one, ...others] = made.value ?? [];
-  if (!one || others.length > 0 || made.diagnostics.length > 0) throw new Error(`${made.diagnostics.map((d) => d.message).join("; ")} (${others.length} more graphs)`);
+  if (!one || others.length > 0 || made.diagnostics.length > 0)
+    throw new Error(`${made.diagnostics.map((d) => d.message).join("; ")} (${others.length} more graphs)`);
   return one.graph;
 }
 
 /** The graph of a step, and its inputs for a whole text: what is computed once before the steps is computed by the reference evaluator. */
-export function preparedStep(model: Elaborated, target: TargetName, drawn: Drawn): { readonly graph: VerifiedGraph; readonly inputs: Tensors } {
+export function preparedStep(
+  model: Elaborated,
+  target: TargetName,
+  drawn: Drawn,
+): { readonly graph: VerifiedGraph; readonly inputs: Tensors } {
   const made = prepare(model, { optimize: true, cache: true, keeps: keeps(target) });
   const [first, second] = made.value ?? [];
   if (!first || made.diagnostics.length > 0) throw new Error(made.diagnostics.map((d) => d.message).join("; "));
@@ -76,7 +83,12 @@ export function preparedStep(model: Elaborated, target: TargetName, drawn: Drawn
 }
 
 /** Runs once in ONNX Runtime: outputs by name and states by path, as plain numbers. */
-export async function inOnnx(graph: VerifiedGraph, target: TargetName, { params, inputs }: Drawn, states: Tensors = new Map()): Promise<ReadonlyMap<string, readonly number[]>> {
+export async function inOnnx(
+  graph: VerifiedGraph,
+  target: TargetName,
+  { params, inputs }: Drawn,
+  states: Tensors = new Map(),
+): Promise<ReadonlyMap<string, readonly number[]>> {
   const artifact = emitOnnx(graph, {
     target,
     weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }),

@@ -11,7 +11,9 @@ model m(hidden = 4, heads = 2, experts = 3) {
 }`;
 
 function said(text: string): readonly string[] {
-  return elaborateText(text).diagnostics.map((d) => `${d.code}: ${d.span!.file.text.slice(d.span!.start, d.span!.end)}`);
+  return elaborateText(text).diagnostics.map(
+    (d) => `${d.code}: ${d.span!.file.text.slice(d.span!.start, d.span!.end)}`,
+  );
 }
 
 describe("each", () => {
@@ -30,10 +32,17 @@ describe("each", () => {
     expect(showType(value!.graph.outputs[0]!.value.type)).toBe("float[experts=3, batch, seq, hidden=4]");
   });
   it("shares the weights of an instance", () => {
-    const { value, diagnostics } = elaborateText("model m(hidden = 4, experts = 3) { input x: float[batch, hidden] let one = new linear(hidden) output y = x -> each[experts] < up: linear(hidden) -> one > }");
+    const { value, diagnostics } = elaborateText(
+      "model m(hidden = 4, experts = 3) { input x: float[batch, hidden] let one = new linear(hidden) output y = x -> each[experts] < up: linear(hidden) -> one > }",
+    );
     expect(diagnostics).toEqual([]);
     const weights = [...concreteParams(value!.graph)].map((p) => `${p.path} ${showType(p.param.value.type)}`);
-    expect(weights).toEqual(["body.up.weight float[experts=3, hidden=4, hidden'=4]", "body.up.bias float[experts=3, hidden=4]", "one.weight float[hidden=4, hidden'=4]", "one.bias float[hidden=4]"]);
+    expect(weights).toEqual([
+      "body.up.weight float[experts=3, hidden=4, hidden'=4]",
+      "body.up.bias float[experts=3, hidden=4]",
+      "one.weight float[hidden=4, hidden'=4]",
+      "one.bias float[hidden=4]",
+    ]);
   });
   it.each([
     ["x -> each < mlp(relu) >", "name/unknown: each"],

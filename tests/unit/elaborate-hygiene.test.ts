@@ -13,7 +13,8 @@ function typeOf(text: string): string {
 describe("axes of one's own", () => {
   // `rope` splits into pair and half, by way of turning, and joins still; each of these is an axis of x here.
   it.each(["pair", "half", "turning", "still", "d"])("a caller may call an axis %s", (name) => {
-    const text = (axis: string): string => `model m { input x: float[${axis} = 3, seq, head_dim = 6] output y = rope(100, width = 4)(x, position(seq)) }`;
+    const text = (axis: string): string =>
+      `model m { input x: float[${axis} = 3, seq, head_dim = 6] output y = rope(100, width = 4)(x, position(seq)) }`;
     const plain = evaluated(text("rows"), { seq: 4 });
     const same = evaluated(text(name), { seq: 4 });
     const data = plain.output().data as ArrayLike<number>;
@@ -31,11 +32,16 @@ describe("axes of one's own", () => {
     ["a dimension", "x + sum(position(extra), over = extra)", "extra"],
   ])("%s", (_, value, name) => {
     const extra = value.includes("extra") ? "dim extra = 4" : "";
-    const block = (axis: string): string => `block f() { input x: [..., s, d] ${extra} output ${value} }\nmodel m { input x: float[${axis} = 3, seq, wide = 6] output y = x -> f }`;
+    const block = (axis: string): string =>
+      `block f() { input x: [..., s, d] ${extra} output ${value} }\nmodel m { input x: float[${axis} = 3, seq, wide = 6] output y = x -> f }`;
     expect(typeOf(block(name)).replaceAll("~", "")).toBe(typeOf(block("rows")).replaceAll("rows", name));
   });
 
   it("what a block takes under a name of its own", () => {
-    expect(typeOf("block f() { input x: [..., d] dim wide = 2 output x * sum(position(wide), over = wide) }\nmodel m { input x: float[seq, wide = 6] output y = x -> f }")).toBe("float[seq, wide=6]");
+    expect(
+      typeOf(
+        "block f() { input x: [..., d] dim wide = 2 output x * sum(position(wide), over = wide) }\nmodel m { input x: float[seq, wide = 6] output y = x -> f }",
+      ),
+    ).toBe("float[seq, wide=6]");
   });
 });

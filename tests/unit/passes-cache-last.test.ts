@@ -2,10 +2,25 @@
 import { describe, expect, it } from "vitest";
 import { prepare } from "../../src/compile.ts";
 import { elaborateText } from "../support/programs.ts";
-import { along, difference, drawInputs, drawWeights, emptyStates, inOnnx, prepared, reference, stepInputs } from "../support/run-program.ts";
+import {
+  along,
+  difference,
+  drawInputs,
+  drawWeights,
+  emptyStates,
+  inOnnx,
+  prepared,
+  reference,
+  stepInputs,
+} from "../support/run-program.ts";
 
 const SIZES = { batch: 2, seq: 7 };
-const STEPS = [[0, 1], [1, 4], [4, 5], [5, 7]] as const;
+const STEPS = [
+  [0, 1],
+  [1, 4],
+  [4, 5],
+  [5, 7],
+] as const;
 
 function graphs(text: string) {
   const { value, diagnostics } = elaborateText(text);
@@ -26,7 +41,11 @@ async function steps(text: string): Promise<Record<string, string>> {
     const made = reference(stepped, step, states);
     const part = along(all, "seq", from, to).data as ArrayLike<number>;
     expect(difference(made.outputs.get("y")!.data as ArrayLike<number>, part), `${from}..${to}`).toBeLessThan(1e-12);
-    for (const target of ["onnx", "onnx-17"] as const) expect(difference((await inOnnx(stepped, target, step, states)).get("y")!, part), `${target} ${from}..${to}`).toBeLessThan(1e-4);
+    for (const target of ["onnx", "onnx-17"] as const)
+      expect(
+        difference((await inOnnx(stepped, target, step, states)).get("y")!, part),
+        `${target} ${from}..${to}`,
+      ).toBeLessThan(1e-4);
     states = made.states;
   }
   return Object.fromEntries([...empty].map(([path, t]) => [path, t.axes.map((a) => `${a.name}=${a.size}`).join(" ")]));
@@ -40,8 +59,12 @@ model m(hidden = 4) grows seq {
 
 describe("previous", () => {
   it("hands on the last place", async () => {
-    const block = "block shift() { input x: [..., seq, d] param mix: [d] = constant(0.5) let before = previous[seq](x) output x * mix + before }";
-    expect(await steps(model("x -> shift x2", block))).toEqual({ "shift.0.before": "batch=2 seq=1 hidden=4", "shift.1.before": "batch=2 seq=1 hidden=4" });
+    const block =
+      "block shift() { input x: [..., seq, d] param mix: [d] = constant(0.5) let before = previous[seq](x) output x * mix + before }";
+    expect(await steps(model("x -> shift x2", block))).toEqual({
+      "shift.0.before": "batch=2 seq=1 hidden=4",
+      "shift.1.before": "batch=2 seq=1 hidden=4",
+    });
   });
   it("of previous: two places ago", async () => {
     expect(Object.keys(await steps(model("x + previous[seq](previous[seq](x))")))).toHaveLength(2);
@@ -77,10 +100,14 @@ block memory() {
   output x + sum(state, over = width)
 }
 `;
-    expect(await steps(model("x -> memory x2", block))).toEqual({ "memory.0.state": "begun=0 hidden=4 width=3 batch=2", "memory.1.state": "begun=0 hidden=4 width=3 batch=2" });
+    expect(await steps(model("x -> memory x2", block))).toEqual({
+      "memory.0.state": "begun=0 hidden=4 width=3 batch=2",
+      "memory.1.state": "begun=0 hidden=4 width=3 batch=2",
+    });
   });
   it("of ints", async () => {
-    const text = "op count(state, t) = state + t\nmodel m grows seq { input tokens: int[batch, seq] output y = scan[seq](count)(tokens) }";
+    const text =
+      "op count(state, t) = state + t\nmodel m grows seq { input tokens: int[batch, seq] output y = scan[seq](count)(tokens) }";
     await steps(text);
   });
   it("with settings that close over a tensor", async () => {

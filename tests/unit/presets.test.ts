@@ -6,10 +6,11 @@ import { elaborateText } from "../support/programs.ts";
 /**
  * Of Llama 2 and later, of Mistral, BERT and T5: what the published checkpoints hold, tensor by tensor. Of Llama 1 the papers
  * round (6.7B, 13.0B, 32.5B, 65.2B); these are the sums over its checkpoints' shapes.
- * GPT-1, GPT-2: what the published checkpoints hold. GPT-3: no checkpoint is published; the sums over the sizes of the paper's table 2.1 (125M,
- * 350M, 760M, 1.3B, 2.7B, 6.7B, 13B, 175B), with 2048 places and the 50,257 words of GPT-2; see the family for two rows that do not fit.
- * GLM: the paper rounds (110M, 335M, 410M, 515M, 2B, 10B); the sums over the sizes of its code, two tables of places among them. Of the Transformer of 2017 there is none; the
- * paper's 65M and 213M are explained where the presets stand.
+ * Of the Transformer of 2017 there is none; the paper's 65M and 213M are explained where the presets stand.
+ * GPT-1, GPT-2: what the published checkpoints hold. GPT-3: no checkpoint is published; the sums over the sizes of the paper's
+ * table 2.1 (125M, 350M, 760M, 1.3B, 2.7B, 6.7B, 13B, 175B), with 2048 places and the 50,257 words of GPT-2; see the family for
+ * two rows that do not fit. GLM: the paper rounds (110M, 335M, 410M, 515M, 2B, 10B); the sums over the sizes of its code, two
+ * tables of places among them.
  */
 const PUBLISHED: Readonly<Record<string, number>> = {
   bert_base: 109_482_240,

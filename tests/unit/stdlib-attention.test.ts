@@ -27,7 +27,8 @@ function byHand(run: Evaluation, way: Way): (b: number, s: number, h: number) =>
   const { kvHeads, headDim = HIDDEN / HEADS } = way;
   const at = (name: string): readonly number[] => run.weight(name);
   const biasOf = (name: string): readonly number[] | undefined => (way.bias ? at(`${name}.bias`) : undefined);
-  const split = (x: number[]): number[][] => Array.from({ length: x.length / headDim }, (_, i) => x.slice(i * headDim, (i + 1) * headDim));
+  const split = (x: number[]): number[][] =>
+    Array.from({ length: x.length / headDim }, (_, i) => x.slice(i * headDim, (i + 1) * headDim));
   const turn = way.turn ?? ((x: number[]) => x);
   const rows = vectors(run.input("x"), BATCH, SEQ).map((row, b) => {
     const heads = (name: string) => row.map((x) => split(affine(at(`a.${name}.weight`), x, biasOf(`a.${name}`))));
@@ -79,18 +80,37 @@ describe("masks", () => {
   it("causal_mask", () => check("gqa(2, sees = causal_mask)", { kvHeads: 2, sees: causal }));
   it("a window, both ways", () => check("gqa(2, window = 2)", { kvHeads: 2, sees: (q, k) => Math.abs(q - k) < 2 }));
   it("sliding", () => check("gqa(2, sees = sliding(3))", { kvHeads: 2, sees: (q, k) => Math.abs(q - k) < 3 }));
-  it("a window of what came before", () => check("gqa(2, causal = true, window = 2)", { kvHeads: 2, sees: (q, k) => k <= q && q - k < 2 }));
+  it("a window of what came before", () =>
+    check("gqa(2, causal = true, window = 2)", { kvHeads: 2, sees: (q, k) => k <= q && q - k < 2 }));
   it("prefix", () => {
     const n = [2, 4];
-    check("gqa(2, sees = prefix(n))", { kvHeads: 2, sees: (q, k, b) => k <= q || k < n[b]! }, "", "  input n: int[batch]\n", { n });
+    check(
+      "gqa(2, sees = prefix(n))",
+      { kvHeads: 2, sees: (q, k, b) => k <= q || k < n[b]! },
+      "",
+      "  input n: int[batch]\n",
+      { n },
+    );
   });
   it("padded", () => {
     const real = [0, 1, 1, 1, 1, 1, 1, 0, 1, 0];
-    check("gqa(2, sees = padded(real))", { kvHeads: 2, sees: (_, k, b) => real[b * SEQ + k] === 1 }, "", "  input real: bool[batch, seq]\n", { real });
+    check(
+      "gqa(2, sees = padded(real))",
+      { kvHeads: 2, sees: (_, k, b) => real[b * SEQ + k] === 1 },
+      "",
+      "  input real: bool[batch, seq]\n",
+      { real },
+    );
   });
   it("padding, by the model's attention_mask; a row that sees nothing is zero before the last map", () => {
     const attention_mask = [0, 1, 1, 1, 1, 0, 0, 0, 0, 0];
-    check("mha(causal = true, bias = true)", { kvHeads: HEADS, bias: true, sees: (q, k, b) => k <= q && attention_mask[b * SEQ + k] === 1 }, "", "  input attention_mask: bool[batch, seq]\n", { attention_mask });
+    check(
+      "mha(causal = true, bias = true)",
+      { kvHeads: HEADS, bias: true, sees: (q, k, b) => k <= q && attention_mask[b * SEQ + k] === 1 },
+      "",
+      "  input attention_mask: bool[batch, seq]\n",
+      { attention_mask },
+    );
   });
   it("joined by and, or", () => {
     const run = evaluated(
@@ -98,7 +118,11 @@ describe("masks", () => {
 model m(hidden = ${HIDDEN}, heads = ${HEADS}) { input x: float[batch, seq, hidden] output y = x -> a: mqa(sees = mine) }`,
       SIZES,
     );
-    expectEach(run.output(), ["batch", "seq", "hidden"], byHand(run, { kvHeads: 1, sees: (q, k) => k <= q && (q - k < 2 || k === 0) }));
+    expectEach(
+      run.output(),
+      ["batch", "seq", "hidden"],
+      byHand(run, { kvHeads: 1, sees: (q, k) => k <= q && (q - k < 2 || k === 0) }),
+    );
   });
 });
 
@@ -107,13 +131,26 @@ describe("what is added to scores, and what bounds them", () => {
   const slopes = (n: number): number[] => {
     const of = (m: number): number[] => Array.from({ length: m }, (_, i) => (2 ** (-8 / m)) ** (i + 1));
     const near = 2 ** Math.floor(Math.log2(n));
-    return near === n ? of(n) : [...of(near), ...of(2 * near).filter((_, i) => i % 2 === 0).slice(0, n - near)];
+    return near === n
+      ? of(n)
+      : [
+          ...of(near),
+          ...of(2 * near)
+            .filter((_, i) => i % 2 === 0)
+            .slice(0, n - near),
+        ];
   };
 
   it("ALiBi, of heads that are no power of two", () =>
-    check("mha(causal = true, score_bias = alibi(heads))", { kvHeads: HEADS, sees: causal, tilt: (h, q, k) => -slopes(HEADS)[h]! * (q - k) }));
+    check("mha(causal = true, score_bias = alibi(heads))", {
+      kvHeads: HEADS,
+      sees: causal,
+      tilt: (h, q, k) => -slopes(HEADS)[h]! * (q - k),
+    }));
   it("ALiBi's slopes of eight heads", () => {
-    const run = evaluated("model m(heads = 8) { input x: float[seq] output y = alibi(heads)(position(seq), 0) }", { seq: 4 });
+    const run = evaluated("model m(heads = 8) { input x: float[seq] output y = alibi(heads)(position(seq), 0) }", {
+      seq: 4,
+    });
     expectEach(run.output(), ["heads", "seq"], (h, s) => -s * 2 ** -(h + 1));
   });
   it("softcap", () => check("gqa(2, softcap = 0.5)", { kvHeads: 2, softcap: 0.5 }));
@@ -126,7 +163,11 @@ describe("norms of queries and keys", () => {
     const run = evaluated(`${inputs}gqa(2, qk_norm = rmsnorm(1e-5)) }`, SIZES);
     const norm = (name: string) => (all: number[][]) => all.map((x) => rms(x, run.weight(`a.${name}.weight`), 1e-5));
     expect(run.weight("a.q_norm.weight")).toHaveLength(HIDDEN / HEADS);
-    expectEach(run.output(), ["batch", "seq", "hidden"], byHand(run, { kvHeads: 2, normQuery: norm("q_norm"), normKey: norm("k_norm") }));
+    expectEach(
+      run.output(),
+      ["batch", "seq", "hidden"],
+      byHand(run, { kvHeads: 2, normQuery: norm("q_norm"), normKey: norm("k_norm") }),
+    );
   });
 
   it("all heads as one vector", () => {
@@ -137,7 +178,11 @@ describe("norms of queries and keys", () => {
     };
     expect(run.weight("a.q_norm.weight")).toHaveLength(HIDDEN);
     expect(run.weight("a.k_norm.weight")).toHaveLength((HIDDEN / HEADS) * 2);
-    expectEach(run.output(), ["batch", "seq", "hidden"], byHand(run, { kvHeads: 2, normQuery: norm("q_norm"), normKey: norm("k_norm") }));
+    expectEach(
+      run.output(),
+      ["batch", "seq", "hidden"],
+      byHand(run, { kvHeads: 2, normQuery: norm("q_norm"), normKey: norm("k_norm") }),
+    );
   });
 });
 
@@ -166,7 +211,10 @@ describe("latent attention", () => {
       const out: number[] = [];
       for (let i = 0; i < x.length; i += 2) {
         const angle = place * 10_000 ** (-i / x.length);
-        out.push(x[i]! * Math.cos(angle) - x[i + 1]! * Math.sin(angle), x[i + 1]! * Math.cos(angle) + x[i]! * Math.sin(angle));
+        out.push(
+          x[i]! * Math.cos(angle) - x[i + 1]! * Math.sin(angle),
+          x[i + 1]! * Math.cos(angle) + x[i]! * Math.sin(angle),
+        );
       }
       return out;
     };

@@ -8,6 +8,8 @@ const shared = libraryModules().filter((name) => !name.includes("families"));
 it.each(shared)("%s", (name) => {
   const { value, diagnostics } = parse(readLibrary(name)!);
   expect(diagnostics).toEqual([]);
-  const silent = value!.decls.flatMap((d) => ((d.kind === "Block" || d.kind === "Op") && d.doc.trim() === "" ? [d.name.name] : []));
+  const silent = value!.decls.flatMap((d) =>
+    (d.kind === "Block" || d.kind === "Op") && d.doc.trim() === "" ? [d.name.name] : [],
+  );
   expect(silent).toEqual([]);
 });

@@ -10,7 +10,9 @@ const SIZES = { batch: 2, seq: 6 };
 /** The frequencies of a head and the factor of its result, for a width. */
 type Scaling = (width: number) => { readonly frequencies: readonly number[]; readonly gain?: number };
 
-const plain: Scaling = (width) => ({ frequencies: Array.from({ length: width / 2 }, (_, i) => THETA ** ((-2 * i) / width)) });
+const plain: Scaling = (width) => ({
+  frequencies: Array.from({ length: width / 2 }, (_, i) => THETA ** ((-2 * i) / width)),
+});
 
 /** Turns a vector: pairs half a width apart, or neighbours. */
 function turned(x: readonly number[], place: number, scaling: Scaling, width: number, neighbours: boolean): number[] {
@@ -43,16 +45,23 @@ describe("rope", () => {
   it("pairs half a width apart", () => check("", plain));
   it("neighbouring pairs", () => check(", neighbours = true", plain, { neighbours: true }));
   it("a part of the width", () => check(", width = 4", plain, { width: 4 }));
-  it("a part of the width, neighbouring pairs", () => check(", width = 6, neighbours = true", plain, { width: 6, neighbours: true }));
+  it("a part of the width, neighbouring pairs", () =>
+    check(", width = 6, neighbours = true", plain, { width: 6, neighbours: true }));
 });
 
 describe("scalings", () => {
-  const scaled = (change: (f: number, i: number, half: number) => number, gain = 1): Scaling => (width) => {
-    const { frequencies } = plain(width);
-    return { frequencies: frequencies.map((f, i) => change(f, i, width / 2)), gain };
-  };
+  const scaled =
+    (change: (f: number, i: number, half: number) => number, gain = 1): Scaling =>
+    (width) => {
+      const { frequencies } = plain(width);
+      return { frequencies: frequencies.map((f, i) => change(f, i, width / 2)), gain };
+    };
 
-  it("linear", () => check(", linear_scaling(4)", scaled((f) => f / 4)));
+  it("linear", () =>
+    check(
+      ", linear_scaling(4)",
+      scaled((f) => f / 4),
+    ));
 
   it("llama3", () => {
     const [factor, low, high, original] = [8, 1, 4, 64];
@@ -68,45 +77,76 @@ describe("scalings", () => {
     );
   });
 
-  const yarn = (factor: number, original: number, fast: number, slow: number, whole: boolean, gain: number): Scaling => (width) => {
-    const dimension = (turns: number): number => (width * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(THETA));
-    let [low, high] = [dimension(fast), dimension(slow)];
-    if (whole) [low, high] = [Math.floor(low), Math.ceil(high)];
-    [low, high] = [Math.max(low, 0), Math.min(high, width - 1)];
-    if (low === high) high += 0.001;
-    const frequencies = plain(width).frequencies.map((f, i) => {
-      const ramp = Math.min(Math.max((i - low) / (high - low), 0), 1);
-      return (f / factor) * ramp + f * (1 - ramp);
-    });
-    return { frequencies, gain };
-  };
+  const yarn =
+    (factor: number, original: number, fast: number, slow: number, whole: boolean, gain: number): Scaling =>
+    (width) => {
+      const dimension = (turns: number): number =>
+        (width * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(THETA));
+      let [low, high] = [dimension(fast), dimension(slow)];
+      if (whole) [low, high] = [Math.floor(low), Math.ceil(high)];
+      [low, high] = [Math.max(low, 0), Math.min(high, width - 1)];
+      if (low === high) high += 0.001;
+      const frequencies = plain(width).frequencies.map((f, i) => {
+        const ramp = Math.min(Math.max((i - low) / (high - low), 0), 1);
+        return (f / factor) * ramp + f * (1 - ramp);
+      });
+      return { frequencies, gain };
+    };
 
   it("yarn", () => check(", yarn(4, 64)", yarn(4, 64, 32, 1, true, 0.1 * Math.log(4) + 1)));
-  it("yarn with bounds of its own, not rounded, and a gain", () => check(", yarn(8, 256, 20, 2, 1.25, whole = false)", yarn(8, 256, 20, 2, false, 1.25)));
+  it("yarn with bounds of its own, not rounded, and a gain", () =>
+    check(", yarn(8, 256, 20, 2, 1.25, whole = false)", yarn(8, 256, 20, 2, false, 1.25)));
   it("yarn that does not stretch", () => check(", yarn(1, 64)", yarn(1, 64, 32, 1, true, 1)));
 
-  const dynamic = (factor: number, original: number, length: number): Scaling => (width) => {
-    const reached = Math.max(length, original);
-    const base = THETA * ((factor * reached) / original - (factor - 1)) ** (width / (width - 2));
-    return { frequencies: Array.from({ length: width / 2 }, (_, i) => base ** ((-2 * i) / width)) };
-  };
+  const dynamic =
+    (factor: number, original: number, length: number): Scaling =>
+    (width) => {
+      const reached = Math.max(length, original);
+      const base = THETA * ((factor * reached) / original - (factor - 1)) ** (width / (width - 2));
+      return { frequencies: Array.from({ length: width / 2 }, (_, i) => base ** ((-2 * i) / width)) };
+    };
 
   it("dynamic NTK, beyond the original length", () => check(", dynamic_ntk(2, 16, 40)", dynamic(2, 16, 40)));
   it("dynamic NTK, within it", () => check(", dynamic_ntk(2, 64, 40)", plain));
   it("dynamic NTK, of the length at hand", () => check(", dynamic_ntk(3, 4, size(seq))", dynamic(3, 4, 6)));
 
-  const [SHORT, LONG] = [[1, 1.1, 1.3, 2], [1, 2, 4.5, 9]];
-  it("longrope, of a short text", () => check(`, longrope([${SHORT}], [${LONG}], 4, 64, 40)`, scaled((f, i) => f / SHORT[i]!, Math.sqrt(1 + Math.log(4) / Math.log(64)))));
-  it("longrope, of a long text", () => check(`, longrope([${SHORT}], [${LONG}], 4, 16, 40, gain = 1.5)`, scaled((f, i) => f / LONG[i]!, 1.5)));
-  it("longrope, of the length at hand", () => check(`, longrope([${SHORT}], [${LONG}], 1, 4, size(seq))`, scaled((f, i) => f / LONG[i]!)));
+  const [SHORT, LONG] = [
+    [1, 1.1, 1.3, 2],
+    [1, 2, 4.5, 9],
+  ];
+  it("longrope, of a short text", () =>
+    check(
+      `, longrope([${SHORT}], [${LONG}], 4, 64, 40)`,
+      scaled((f, i) => f / SHORT[i]!, Math.sqrt(1 + Math.log(4) / Math.log(64))),
+    ));
+  it("longrope, of a long text", () =>
+    check(
+      `, longrope([${SHORT}], [${LONG}], 4, 16, 40, gain = 1.5)`,
+      scaled((f, i) => f / LONG[i]!, 1.5),
+    ));
+  it("longrope, of the length at hand", () =>
+    check(
+      `, longrope([${SHORT}], [${LONG}], 1, 4, size(seq))`,
+      scaled((f, i) => f / LONG[i]!),
+    ));
 
   /** What a config wishes, through the map of a family that uses `rope_scaling_of`. */
   const wished = (wish: object): { frequencies: readonly string[] } => {
     const config = {
       name: "config.json",
       value: {
-        model_type: "llama", architectures: ["LlamaModel"], vocab_size: 8, hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 1,
-        num_key_value_heads: 1, rms_norm_eps: 1e-6, hidden_act: "silu", rope_scaling: wish as never, rope_theta: THETA,
+        model_type: "llama",
+        architectures: ["LlamaModel"],
+        vocab_size: 8,
+        hidden_size: 8,
+        intermediate_size: 8,
+        num_hidden_layers: 1,
+        num_attention_heads: 1,
+        num_key_value_heads: 1,
+        rms_norm_eps: 1e-6,
+        hidden_act: "silu",
+        rope_scaling: wish as never,
+        rope_theta: THETA,
       },
     };
     const { value, diagnostics } = elaborateText(undefined, { config });
@@ -115,7 +155,15 @@ describe("scalings", () => {
   };
 
   it("a config's yarn", () => {
-    const wish = { rope_type: "yarn", factor: 4, original_max_position_embeddings: 64, beta_fast: 16, beta_slow: 2, truncate: false, attention_factor: 1.5 };
+    const wish = {
+      rope_type: "yarn",
+      factor: 4,
+      original_max_position_embeddings: 64,
+      beta_fast: 16,
+      beta_slow: 2,
+      truncate: false,
+      attention_factor: 1.5,
+    };
     expect(wished(wish).frequencies).toEqual(["yarn(4, 64, 16, 2, 1.5, false)"]);
     const weighed = { type: "yarn", factor: 40, original_max_position_embeddings: 64, mscale: 0.7, mscale_all_dim: 1 };
     const gain = (0.1 * 0.7 * Math.log(40) + 1) / (0.1 * Math.log(40) + 1);
@@ -131,5 +179,9 @@ it("learned positions are a table, read at the places", () => {
     { position_ids },
   );
   const [x, table] = [run.input("x"), run.weight("place.weight")];
-  expectEach(run.output(), ["batch", "seq", "hidden"], (b, s, h) => x[(b * 6 + s) * 4 + h]! + table[position_ids[b * 6 + s]! * 4 + h]!);
+  expectEach(
+    run.output(),
+    ["batch", "seq", "hidden"],
+    (b, s, h) => x[(b * 6 + s) * 4 + h]! + table[position_ids[b * 6 + s]! * 4 + h]!,
+  );
 });

@@ -1,0 +1,115 @@
+/** @file Declarations and files. A head that does not fit has `given`, `for` and the brace on lines of their own. */
+import type { Doc } from "prettier";
+import { builders } from "prettier/doc";
+import type { Block, Checkpoint, Decl, File, Law, Meaning, Model, Op, Param, Rewrite, Use, Where } from "../syntax/ast.ts";
+import { binding, equals, expression, whole } from "./expressions.ts";
+import { filled, parameter, parameters, slotList } from "./lists.ts";
+import { map, path } from "./maps.ts";
+import type { Page } from "./page.ts";
+import { body } from "./statements.ts";
+
+const { align, group, hardline, indent, line } = builders;
+
+export function fileDoc(page: Page, file: File): Doc {
+  const pieces = file.bare
+    ? [{ span: file.bare.span, doc: whole(page, file.bare) }]
+    : file.decls.map((d) => ({ span: d.span, doc: page.around(d, declaration(page, d)) }));
+  const all = [...page.dangling(file), ...pieces];
+  return all.length === 0 ? "" : [page.lines(all), hardline];
+}
+
+function declaration(page: Page, d: Decl): Doc {
+  switch (d.kind) {
+    case "Use": return use(page, d);
+    case "Model": return model(page, d);
+    case "Block": return block(page, d);
+    case "Op": return op(page, d);
+    case "Checkpoint": return checkpoint(page, d);
+    case "Law": return law(page, d);
+    case "Rewrite": return rewrite(page, d);
+  }
+}
+
+function use(page: Page, d: Use): Doc {
+  // The tree has the path with its escapes read; the text has it as it was written, last.
+  return `use ${d.names?.map((n) => n.name).join(".") ?? /"(?:[^"\\]|\\.)*"$/.exec(page.written(d))![0]}`;
+}
+
+function meaning(page: Page, m: Meaning): Doc {
+  return m.kind === "Body" ? [" ", body(page, m)] : indentAlias(page, m.value);
+}
+
+/** A pipeline or a row is indented below the head by itself. */
+function indentAlias(page: Page, value: Parameters<typeof equals>[1]): Doc {
+  return equals(page, value);
+}
+
+function list(page: Page, head: string, params: Model["params"], open: boolean): Doc {
+  return params.items.length === 0 && !params.rest && !open ? head : [head, parameters(page, head.length, params)];
+}
+
+/** Was an empty `()` written behind the name? It is kept. */
+function hasList(page: Page, d: { readonly name: { readonly span: { readonly end: number } } }): boolean {
+  return page.text[page.next(d.name.span.end)] === "(";
+}
+
+function model(page: Page, d: Model): Doc {
+  const base = d.base ? ` extends ${d.base.name}${d.over ? ` over ${d.over.name}` : ""}` : "";
+  return [list(page, `model ${d.name.name}`, d.params, hasList(page, d)), base, d.grows ? ` grows ${d.grows.name}` : "", meaning(page, d.meaning)];
+}
+
+function block(page: Page, d: Block): Doc {
+  const head = [list(page, `block ${d.name.name}`, d.params, hasList(page, d)), slotList(page, d.slots), d.role ? `: ${d.role.name}` : ""];
+  return withGiven(page, head, d.given, d.meaning);
+}
+
+function op(page: Page, d: Op): Doc {
+  const name = `op ${d.name.name}`;
+  const head = d.settings
+    ? [parametersAt(page, name, d.settings), parameters(page, 4, d.operands)]
+    : list(page, name, d.operands, hasList(page, d));
+  return withGiven(page, head, d.given, d.meaning);
+}
+
+const parametersAt = (page: Page, head: string, params: Model["params"]): Doc => [head, parameters(page, head.length, params)];
+
+function withGiven(page: Page, head: Doc, given: readonly Param[], m: Meaning): Doc {
+  if (given.length === 0) return [head, meaning(page, m)];
+  const names = filled(page, given.map((g) => ({ node: g, doc: parameter(page, g) })));
+  const lines = [head, indent([line, "given ", align("given ".length, names)])];
+  return m.kind === "Body" ? [group([...lines, line]), body(page, m)] : [group(lines), meaning(page, m)];
+}
+
+function checkpoint(page: Page, d: Checkpoint): Doc {
+  return ["checkpoint for ", d.model.name, d.when ? [" when ", expression(page, d.when)] : "", " ", map(page, d)];
+}
+
+function law(page: Page, d: Law): Doc {
+  const loop = d.bindings.length === 0
+    ? "" : indent([line, "for ", align("for ".length, filled(page, d.bindings.map((b) => ({ node: b, doc: binding(page, b) }))))]);
+  const head = group([`law ${page.written(d.title)}`, operands(page, d), loop, " {"]);
+  return [head, equation(page, d.body.span.start, [whole(page, d.body), wheres(page, d.wheres)])];
+}
+
+function rewrite(page: Page, d: Rewrite): Doc {
+  const test = d.when ? indent([line, "when ", expression(page, d.when)]) : "";
+  const head = group([`rewrite ${page.written(d.title)}`, operands(page, d), test, " {"]);
+  const right = indent([line, page.after("=> ", d.right, expression(page, { ...d.right, comments: undefined } as typeof d.right))]);
+  return [head, equation(page, d.left.span.start, [group([expression(page, d.left), right]), wheres(page, d.wheres)])];
+}
+
+function operands(page: Page, d: Law | Rewrite): Doc {
+  return d.operands.items.length === 0 ? "" : [" ", parameters(page, 4, d.operands)];
+}
+
+/** What stands in the braces of a law: on one line if the author has it so and it fits. */
+function equation(page: Page, start: number, inside: Doc): Doc {
+  const broken = page.hasNewline(page.text.lastIndexOf("{", start), start);
+  return group([indent([line, inside]), line, "}"], { shouldBreak: broken });
+}
+
+function wheres(page: Page, items: readonly Where[]): Doc {
+  if (items.length === 0) return "";
+  const made = items.map((w) => ({ node: w, doc: [path(page, w.path), indent(equals(page, w.value))] }));
+  return indent([line, "where ", align("where ".length, filled(page, made))]);
+}

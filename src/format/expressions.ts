@@ -1,0 +1,163 @@
+/** @file Expressions. What does not fit breaks before its operators: one stage a line, one filler a line, `else` below `if`. */
+import type { Doc } from "prettier";
+import { builders } from "prettier/doc";
+import type { Arg, Binary, Binding, Expr, Fill, If, List, Match, Pipe, Repeat } from "../syntax/ast.ts";
+import { pipelineOf, rowOf } from "./children.ts";
+import { bracketed, filled, type Item } from "./lists.ts";
+import type { Page } from "./page.ts";
+
+const { group, hardline, indent, join, line, softline } = builders;
+
+export function expression(page: Page, e: Expr): Doc {
+  return page.around(e, bare(page, e));
+}
+
+/** What a statement gives: a pipeline stays broken where the author broke it. */
+export function whole(page: Page, e: Expr): Doc {
+  return e.kind === "Pipe" ? page.around(e, pipeline(page, e, true)) : expression(page, e);
+}
+
+/** ` = value`, with the value on the next line if it is an `if` that does not fit or has a comment before it. */
+export function equals(page: Page, value: Expr, sign = " ="): Doc {
+  if (page.hasLeading(value)) return [sign, indent([hardline, whole(page, value)])];
+  return value.kind === "If" ? group([sign, indent([line, whole(page, value)])]) : [sign, " ", whole(page, value)];
+}
+
+function bare(page: Page, e: Expr): Doc {
+  const sub = (x: Expr): Doc => expression(page, x);
+  switch (e.kind) {
+    case "Name": return e.name;
+    case "Number": case "Text": return page.written(e);
+    case "Bool": return String(e.value);
+    case "None": return "none";
+    case "Unary": return [e.op === "not" ? "not " : "-", sub(e.operand)];
+    case "Binary": return row(page, e);
+    case "Pipe": return pipeline(page, e, false);
+    case "Range": return [e.from ? [sub(e.from), page.joint(e.from)] : "", "..", e.to ? sub(e.to) : ""];
+    case "Label": return [e.label.name, ": ", sub(e.body)];
+    case "New": return ["new ", sub(e.body)];
+    case "Member": return suffixed(page, e.object, `.${e.set ? setOf(e.names.map((n) => n.name)) : e.names.map((n) => n.name).join()}`);
+    case "Call": return suffixed(page, e.callee, bracketed(page, "(", () => args(page, e.args, e.rest), ")"));
+    case "Index": return suffixed(page, e.object, bracketed(page, "[", () => args(page, e.items, e.rest), "]"));
+    case "Fill": return fillers(page, e);
+    case "Repeat": return repeat(page, e);
+    case "Paren": return bracketed(page, "(", () => args(page, e.items), ")");
+    case "List": return list(page, e);
+    case "For": return group(["[", indent([softline, "for ", binding(page, e.binding), ":", indent([line, sub(e.body)])]), softline, "]"]);
+    case "Set": return setOf(e.items.map((i) => page.written(i)));
+    case "If": return condition(page, e);
+    case "Match": return match(page, e);
+    case "Invalid": return page.written(e);
+  }
+}
+
+const setOf = (names: readonly string[]): string => `{${names.join(", ")}}`;
+
+export function binding(page: Page, b: Binding): Doc {
+  const to = b.to ? [page.joint(b.from), "..", expression(page, b.to)] : "";
+  return page.around(b, [b.name.name, " in ", expression(page, b.from), to]);
+}
+
+function suffixed(page: Page, object: Expr, suffix: Doc): Doc {
+  return [expression(page, object), page.hasTrailing(object) ? indent([hardline, suffix]) : suffix];
+}
+
+function args(page: Page, items: readonly Arg[], rest?: unknown): Item[] {
+  const made = items.map((a): Item => ({ node: a, doc: arg(page, a) }));
+  return rest ? [...made, { doc: "..." }] : made;
+}
+
+function arg(page: Page, a: Arg): Doc {
+  return a.name ? [a.name.name, equals(page, a.value)] : expression(page, a.value);
+}
+
+// ── Rows and pipelines ────────────────────────────────────────────────────────────────────────────────────────────────
+
+function row(page: Page, e: Binary): Doc {
+  const { first, rest } = rowOf(e);
+  return group([
+    expression(page, first),
+    indent(rest.map(({ op, value }) => [line, page.after(`${op} `, value, bare(page, value))])),
+  ]);
+}
+
+/** One stage a line, if the whole does not fit on one; `kept`: also where the author has it so. */
+function pipeline(page: Page, e: Pipe, kept: boolean): Doc {
+  const { input, stages } = pipelineOf(e);
+  let end = input.span.end;
+  let broken = false;
+  for (const stage of stages) {
+    broken ||= kept && page.hasNewline(end, page.next(end));
+    end = stage.span.end;
+  }
+  const steps = stages.map((stage) => [line, page.after("-> ", stage, bare(page, stage))]);
+  return group([expression(page, input), indent(steps)], { shouldBreak: broken });
+}
+
+// ── Slots and repeats ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Slots together on one line, or one a line. */
+function fillers(page: Page, e: Fill): Doc {
+  const items = args(page, e.fillers, e.rest);
+  if (items.length === 0) return suffixed(page, e.callee, " < >");
+  const docs = items.map(({ node, doc }) => (node ? page.around(node, doc) : doc));
+  const commented = items.some((i) => i.node?.comments);
+  // In a map, `norm = ...` at the beginning of a line would be one of the map's.
+  if (page.inMapLine && e.fillers.some((f) => f.name)) {
+    return suffixed(page, e.callee, group([" < ", join(commented ? [hardline, ", "] : ", ", docs), commented ? hardline : " ", ">"]));
+  }
+  return suffixed(page, e.callee, group([" <", indent([line, join([",", line], docs)]), line, ">"], { shouldBreak: commented }));
+}
+
+function repeat(page: Page, e: Repeat): Doc {
+  const digits = e.count.kind === "Number" && page.text[e.count.span.start - 1] === "x";
+  const count = digits ? page.written(e.count) : ["{", expression(page, e.count), page.joint(e.count), "}"];
+  return suffixed(page, e.body, [" x", count]);
+}
+
+// ── Lists, choices ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A list that the author has begun on a new line keeps its lines; those that are too long are filled. */
+function list(page: Page, e: List): Doc {
+  const [first] = e.items;
+  const items = (): Item[] => e.items.map((i) => ({ node: i, doc: bare(page, i) }));
+  if (first === undefined || !page.hasNewline(e.span.start, page.next(e.span.start + 1))) return bracketed(page, "[", items, "]");
+  const breaks = new Set<number>();
+  e.items.forEach((item, i) => {
+    if (i > 0 && page.hasNewline(e.items[i - 1]!.span.end, item.span.start)) breaks.add(i);
+  });
+  return group(["[", indent([hardline, filled(page, items(), breaks)]), hardline, "]"]);
+}
+
+function condition(page: Page, e: If): Doc {
+  const clauses: Doc[] = [];
+  let word: Doc = "";
+  let last: Expr = e;
+  for (; last.kind === "If" && (last === e || !last.comments?.length); last = last.else) {
+    const test = [word, "if ", indent(expression(page, last.condition))];
+    clauses.push(group([test, line, page.after("then ", last.then, indent(bare(page, last.then)))]));
+    word = "else ";
+  }
+  clauses.push(page.after("else ", last, indent(bare(page, last))));
+  return group(join(line, clauses));
+}
+
+function match(page: Page, e: Match): Doc {
+  const open = e.subject.span.end;
+  const brace = page.next(open);
+  const [first] = e.arms;
+  const head = ["match ", expression(page, e.subject), page.joint(e.subject) || " ", "{"];
+  if (first === undefined) return [head, " }"];
+  const arms = e.arms.map((a) => ({
+    span: a.span,
+    doc: page.around(a, [a.patterns.map((p) => page.written(p)).join(" | "), " =>", equalsArm(page, a.value)]),
+  }));
+  const together = !page.hasNewline(brace, page.next(brace + 1)) && e.arms.every((a) => !a.comments?.length);
+  if (together) return group([head, indent([line, join([builders.ifBreak("", ","), line], arms.map((a) => a.doc))]), line, "}"]);
+  return [head, indent([hardline, page.lines(arms)]), hardline, "}"];
+}
+
+function equalsArm(page: Page, value: Expr): Doc {
+  return indent(equals(page, value, ""));
+}
+

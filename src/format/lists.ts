@@ -1,0 +1,75 @@
+/** @file Lists between brackets, and types. A list that does not fit fills lines of its own, indented; parameters stand below each other. */
+import type { Doc } from "prettier";
+import { builders } from "prettier/doc";
+import type { AxisPattern, Param, Params, Slot, Slots, TypeExpr } from "../syntax/ast.ts";
+import { expression } from "./expressions.ts";
+import type { Commented, Page } from "./page.ts";
+
+const { align, fill, group, hardline, indent, line, softline } = builders;
+
+/** One thing in a list; `...` is one without comments. */
+export interface Item {
+  readonly node?: Commented;
+  readonly doc: Doc;
+}
+
+const hasComments = (items: readonly Item[]): boolean => items.some((i) => (i.node?.comments?.length ?? 0) > 0);
+
+/** Items with their comments and commas, as many on a line as fit; one a line where there are comments between them. */
+export function filled(page: Page, items: readonly Item[], breaks: ReadonlySet<number> = new Set()): Doc {
+  const commented = hasComments(items);
+  return fill(items.flatMap(({ node, doc }, i): Doc[] => {
+    const whole = [node ? page.around(node, doc) : doc, i < items.length - 1 ? "," : ""];
+    return i === 0 ? [whole] : [commented || breaks.has(i) ? hardline : line, whole];
+  }));
+}
+
+/** `open a, b close`; the items are made inside, where a line may begin with a name. */
+export function bracketed(page: Page, open: string, items: () => readonly Item[], close: string): Doc {
+  const { inMapLine } = page;
+  page.inMapLine = false;
+  const made = items();
+  page.inMapLine = inMapLine;
+  if (made.length === 0) return open + close;
+  return group([open, indent([softline, filled(page, made)]), softline, close], { shouldBreak: hasComments(made) });
+}
+
+/** The parameters behind `head`: filled, and those of further lines below the first. */
+export function parameters(page: Page, head: number, params: Params): Doc {
+  const items = params.items.map((p): Item => ({ node: p, doc: parameter(page, p) }));
+  if (params.rest) items.push({ doc: "..." });
+  if (hasComments(items)) return bracketed(page, "(", () => items, ")");
+  return ["(", align(head + 1, filled(page, items)), ")"];
+}
+
+export function parameter(page: Page, p: Param): Doc {
+  const type = p.type ? [": ", annotation(page, p.type), page.joint(p.type)] : "";
+  return [p.name.name, type, p.default ? [" = ", indent(expression(page, p.default))] : ""];
+}
+
+/** ` < body, norm >` in the head of a block. */
+export function slotList(page: Page, slots: Slots): Doc {
+  const items = slots.items.map((s): Item => ({ node: s, doc: slot(page, s) }));
+  if (slots.rest) items.push({ doc: "..." });
+  if (items.length === 0) return "";
+  return group([" <", indent([line, filled(page, items)]), line, ">"], { shouldBreak: hasComments(items) });
+}
+
+function slot(page: Page, s: Slot): Doc {
+  return [s.name.name, s.optional ? "?" : "", s.role ? `: ${s.role.name}` : "", s.default ? [" = ", indent(expression(page, s.default))] : ""];
+}
+
+export function annotation(page: Page, type: TypeExpr): Doc {
+  const axes = type.axes ? bracketed(page, "[", () => type.axes!.map((a) => ({ node: a, doc: axis(page, a) })), "]") : "";
+  const words = type.alternatives.map((a) => ` | ${a.name}`);
+  return page.around(type, [type.base?.name ?? "", axes, type.optional ? "?" : "", words]);
+}
+
+function axis(page: Page, a: AxisPattern): Doc {
+  switch (a.kind) {
+    case "Rest": return "...";
+    case "Axis": return [a.name.name, a.outside ? ` as ${page.written(a.outside)}` : ""];
+    case "Sized": return [a.name.name, " = ", indent(expression(page, a.size))];
+    case "Size": return expression(page, a.size);
+  }
+}
