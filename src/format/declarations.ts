@@ -2,7 +2,7 @@
 import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
 import type { Block, Checkpoint, Decl, File, Law, Meaning, Model, Op, Param, Rewrite, Use, Where } from "../syntax/ast.ts";
-import { binding, equals, expression, whole } from "./expressions.ts";
+import { bare, binding, equals, expression, whole } from "./expressions.ts";
 import { filled, parameter, parameters, slotList } from "./lists.ts";
 import { map, path } from "./maps.ts";
 import type { Page } from "./page.ts";
@@ -36,12 +36,7 @@ function use(page: Page, d: Use): Doc {
 }
 
 function meaning(page: Page, m: Meaning): Doc {
-  return m.kind === "Body" ? [" ", body(page, m)] : indentAlias(page, m.value);
-}
-
-/** A pipeline or a row is indented below the head by itself. */
-function indentAlias(page: Page, value: Parameters<typeof equals>[1]): Doc {
-  return equals(page, value);
+  return m.kind === "Body" ? [" ", body(page, m)] : equals(page, m.value);
 }
 
 function list(page: Page, head: string, params: Model["params"], open: boolean): Doc {
@@ -94,7 +89,7 @@ function law(page: Page, d: Law): Doc {
 function rewrite(page: Page, d: Rewrite): Doc {
   const test = d.when ? indent([line, "when ", expression(page, d.when)]) : "";
   const head = group([`rewrite ${page.written(d.title)}`, operands(page, d), test, " {"]);
-  const right = indent([line, page.after("=> ", d.right, expression(page, { ...d.right, comments: undefined } as typeof d.right))]);
+  const right = indent([line, page.after("=> ", d.right, bare(page, d.right))]);
   return [head, equation(page, d.left.span.start, [group([expression(page, d.left), right]), wheres(page, d.wheres)])];
 }
 

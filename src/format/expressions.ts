@@ -23,7 +23,8 @@ export function equals(page: Page, value: Expr, sign = " ="): Doc {
   return value.kind === "If" ? group([sign, indent([line, whole(page, value)])]) : [sign, " ", whole(page, value)];
 }
 
-function bare(page: Page, e: Expr): Doc {
+/** An expression without the comments around it, for those who print them before a sign. */
+export function bare(page: Page, e: Expr): Doc {
   const sub = (x: Expr): Doc => expression(page, x);
   switch (e.kind) {
     case "Name": return e.name;
@@ -101,7 +102,7 @@ function fillers(page: Page, e: Fill): Doc {
   const items = args(page, e.fillers, e.rest);
   if (items.length === 0) return suffixed(page, e.callee, " < >");
   const docs = items.map(({ node, doc }) => (node ? page.around(node, doc) : doc));
-  const commented = items.some((i) => i.node?.comments);
+  const commented = items.some((i) => i.node && page.hasComments(i.node));
   // In a map, `norm = ...` at the beginning of a line would be one of the map's.
   if (page.inMapLine && e.fillers.some((f) => f.name)) {
     return suffixed(page, e.callee, group([" < ", join(commented ? [hardline, ", "] : ", ", docs), commented ? hardline : " ", ">"]));
@@ -133,7 +134,7 @@ function condition(page: Page, e: If): Doc {
   const clauses: Doc[] = [];
   let word: Doc = "";
   let last: Expr = e;
-  for (; last.kind === "If" && (last === e || !last.comments?.length); last = last.else) {
+  for (; last.kind === "If" && (last === e || !page.hasComments(last)); last = last.else) {
     const test = [word, "if ", indent(expression(page, last.condition))];
     clauses.push(group([test, line, page.after("then ", last.then, indent(bare(page, last.then)))]));
     word = "else ";
@@ -152,7 +153,7 @@ function match(page: Page, e: Match): Doc {
     span: a.span,
     doc: page.around(a, [a.patterns.map((p) => page.written(p)).join(" | "), " =>", equalsArm(page, a.value)]),
   }));
-  const together = !page.hasNewline(brace, page.next(brace + 1)) && e.arms.every((a) => !a.comments?.length);
+  const together = !page.hasNewline(brace, page.next(brace + 1)) && !e.arms.some((a) => page.hasComments(a));
   if (together) return group([head, indent([line, join([builders.ifBreak("", ","), line], arms.map((a) => a.doc))]), line, "}"]);
   return [head, indent([hardline, page.lines(arms)]), hardline, "}"];
 }

@@ -13,11 +13,11 @@ export interface Item {
   readonly doc: Doc;
 }
 
-const hasComments = (items: readonly Item[]): boolean => items.some((i) => (i.node?.comments?.length ?? 0) > 0);
+const hasComments = (page: Page, items: readonly Item[]): boolean => items.some((i) => i.node && page.hasComments(i.node));
 
 /** Items with their comments and commas, as many on a line as fit; one a line where there are comments between them. */
 export function filled(page: Page, items: readonly Item[], breaks: ReadonlySet<number> = new Set()): Doc {
-  const commented = hasComments(items);
+  const commented = hasComments(page, items);
   return fill(items.flatMap(({ node, doc }, i): Doc[] => {
     const whole = [node ? page.around(node, doc) : doc, i < items.length - 1 ? "," : ""];
     return i === 0 ? [whole] : [commented || breaks.has(i) ? hardline : line, whole];
@@ -31,14 +31,14 @@ export function bracketed(page: Page, open: string, items: () => readonly Item[]
   const made = items();
   page.inMapLine = inMapLine;
   if (made.length === 0) return open + close;
-  return group([open, indent([softline, filled(page, made)]), softline, close], { shouldBreak: hasComments(made) });
+  return group([open, indent([softline, filled(page, made)]), softline, close], { shouldBreak: hasComments(page, made) });
 }
 
 /** The parameters behind `head`: filled, and those of further lines below the first. */
 export function parameters(page: Page, head: number, params: Params): Doc {
   const items = params.items.map((p): Item => ({ node: p, doc: parameter(page, p) }));
   if (params.rest) items.push({ doc: "..." });
-  if (hasComments(items)) return bracketed(page, "(", () => items, ")");
+  if (hasComments(page, items)) return bracketed(page, "(", () => items, ")");
   return ["(", align(head + 1, filled(page, items)), ")"];
 }
 
@@ -52,7 +52,7 @@ export function slotList(page: Page, slots: Slots): Doc {
   const items = slots.items.map((s): Item => ({ node: s, doc: slot(page, s) }));
   if (slots.rest) items.push({ doc: "..." });
   if (items.length === 0) return "";
-  return group([" <", indent([line, filled(page, items)]), line, ">"], { shouldBreak: hasComments(items) });
+  return group([" <", indent([line, filled(page, items)]), line, ">"], { shouldBreak: hasComments(page, items) });
 }
 
 function slot(page: Page, s: Slot): Doc {

@@ -91,6 +91,10 @@ export class Page {
 
   // ── Comments ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  hasComments(node: Commented): boolean {
+    return (node.comments?.length ?? 0) > 0;
+  }
+
   hasLeading(node: Commented): boolean {
     return node.comments?.some((c) => c.leading) ?? false;
   }
