@@ -20,7 +20,7 @@ export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature
     inputs: graph.inputs.map((i) => {
       const name = i.outside ?? i.name;
       const given = inputDefaults.get(name);
-      const below = bounds.get(i.value.id);
+      const below = bounds.get(i.value.id)?.known;
       return { ...port(name, i.value.type), ...(given === undefined ? {} : { default: defaultOf(given) }), ...(below === undefined ? {} : { below }) };
     }),
     outputs: graph.outputs.map((o) => port(o.outside ?? o.name, o.value.type)),

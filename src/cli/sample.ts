@@ -1,6 +1,7 @@
 /** @file Small inputs that a model can be run on: tokens that its tables have, positions in order, a mask with one padded place. */
 import type { Prepared } from "../compile.ts";
 import type { Graph, Input, Value } from "../ir/graph.ts";
+import type { Size } from "../ir/size.ts";
 import { pastSymbol } from "../passes/cache.ts";
 import { BEGUN } from "../passes/cache-last.ts";
 import { hasTrait } from "../ops/registry.ts";
@@ -37,7 +38,7 @@ export function sampleInputs({ graph, inputDefaults }: Sampled, sizes: Sizes): M
       const length = axes.reduce((n, a) => n * a.size, 1);
       const last = axes.at(-1)?.size ?? 1;
       const given = inputDefaults.get(input.outside ?? input.name);
-      const bound = bounds.get(input.value.id) ?? 4;
+      const bound = bounds.get(input.value.id)?.evaluate(sizes) ?? 4;
       const element = (i: number): number => {
         if (isMask(input, inputDefaults)) return Number(!isPadded(i, length, last, graph.grows !== undefined));
         if (dtype === "float") return Math.sin(i * 1.7 + 1);
@@ -65,9 +66,9 @@ function noise(n: number): number {
   return x - Math.floor(x);
 }
 
-/** The number of rows of the smallest table in which an input looks something up, by the input's id. */
-export function tableBounds(graph: Graph): ReadonlyMap<number, number> {
-  const bounds = new Map<number, number>();
+/** How many rows the smallest table has in which an input looks something up, by the input's id; of tables of no fixed size one of them. */
+export function tableBounds(graph: Graph): ReadonlyMap<number, Size> {
+  const bounds = new Map<number, Size>();
   const origins = new Map<number, number>(graph.inputs.map((i) => [i.value.id, i.value.id]));
   const follow = (g: Graph): void => {
     for (const node of g.nodes) {
@@ -77,8 +78,9 @@ export function tableBounds(graph: Graph): ReadonlyMap<number, number> {
       if (from !== undefined && node.outputs[0] && (node.op === "cast" || hasTrait(node.op, "structural"))) origins.set(node.outputs[0].id, from);
       const looked = node.op === "lookup" ? origin(second) : undefined;
       if (looked !== undefined && node.op === "lookup") {
-        const rows = first!.type.axes.find((a) => a.name === node.attrs.axis)?.size.known ?? Infinity;
-        bounds.set(looked, Math.min(rows, bounds.get(looked) ?? Infinity));
+        const rows = first!.type.axes.find((a) => a.name === node.attrs.axis)!.size;
+        const least = bounds.get(looked)?.known ?? Infinity;
+        if (!bounds.has(looked) || (rows.known ?? Infinity) < least) bounds.set(looked, rows);
       }
       for (const body of node.bodies) {
         const handed = node.op === "repeat" ? node.attrs.carried : 0;

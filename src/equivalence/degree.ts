@@ -98,8 +98,9 @@ function infoOf(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: 
       return mul(a!, reciprocal(flat, find(node.inputs[1]!), b!));
     case "sum":
     case "mean":
-    case "cumulative_sum":
       return sum(a!, names, size(names), node.id);
+    case "cumulative_sum":
+      return everywhere(sum(a!, names, size(names), node.id), node);
     case "dot":
       return sum(mul(a!, b!), names, size(names), node.id);
     case "exp":
@@ -161,6 +162,12 @@ function alongAll(node: FlatNode): Along {
 
 function joinAlong(a: Along, b: Along): Along {
   return new Map([...a, ...[...b].filter(([x, n]) => n >= (a.get(x) ?? 0))]);
+}
+
+/** What is summed up to each place varies along all axes. */
+function everywhere(a: Info, node: FlatNode): Info {
+  const all = (parts: ReadonlyMap<string, Part>): Map<string, Part> => new Map([...parts].map(([key, part]) => [`${key}@${node.id}`, { ...part, axes: alongAll(node) }]));
+  return { ...a, below: all(a.below), roots: all(a.roots), along: a.factors > 0 ? alongAll(node) : a.along };
 }
 
 /** How many different ones there are along some axes. */

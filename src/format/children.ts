@@ -4,7 +4,7 @@
  */
 import type * as ast from "../syntax/ast.ts";
 import type { BinaryOp, Binary, Entry, Expr, Pipe } from "../syntax/ast.ts";
-import type { Commented, Page } from "./page.ts";
+import { nextCode, type Commented } from "./page.ts";
 
 /** The braces of a checkpoint, of a `class` or of a `from`, with the lines in them. */
 export interface MapNode extends Commented {
@@ -16,12 +16,12 @@ export type MapOwner = ast.Checkpoint | Extract<Entry, { kind: "Class" | "From" 
 
 const maps = new WeakMap<MapOwner, MapNode>();
 
-export function mapOf(page: Pick<Page, "next">, owner: MapOwner): MapNode {
+export function mapOf(owner: MapOwner): MapNode {
   const known = maps.get(owner);
   if (known) return known;
   const head = owner.kind === "From" ? owner.prefix : owner.kind === "Class" ? owner.model : (owner.when ?? owner.model);
   const made: MapNode = {
-    kind: "Map", entries: owner.entries, span: { start: page.next(head.span.end), end: owner.span.end },
+    kind: "Map", entries: owner.entries, span: { start: nextCode(owner.span.file.text, head.span.end), end: owner.span.end },
   };
   maps.set(owner, made);
   return made;
@@ -60,7 +60,7 @@ const meaning = (m: ast.Meaning): Commented => (m.kind === "Body" ? m : m.value)
 const some = (...nodes: (Commented | undefined)[]): Commented[] => nodes.filter((n) => n !== undefined);
 
 /** The nodes in a node that comments are attached to. */
-export function childrenOf(page: Pick<Page, "next">, node: AnyNode): readonly Commented[] {
+export function childrenOf(node: AnyNode): readonly Commented[] {
   if (!("kind" in node)) {
     const { type, default: standard, value, from, to, axes = [] } = node as Kindless;
     return some(type, standard, value, from, to, ...axes);
@@ -70,7 +70,7 @@ export function childrenOf(page: Pick<Page, "next">, node: AnyNode): readonly Co
     case "Model": return [...node.params.items, meaning(node.meaning)];
     case "Block": return [...node.params.items, ...node.slots.items, ...node.given, meaning(node.meaning)];
     case "Op": return [...(node.settings?.items ?? []), ...node.operands.items, ...node.given, meaning(node.meaning)];
-    case "Checkpoint": return some(node.when, mapOf(page, node));
+    case "Checkpoint": return some(node.when, mapOf(node));
     case "Law": return [...node.operands.items, ...node.bindings, node.body, ...node.wheres];
     case "Rewrite": return some(...node.operands.items, node.when, node.left, node.right, ...node.wheres);
     case "Body": return node.statements;
@@ -82,7 +82,7 @@ export function childrenOf(page: Pick<Page, "next">, node: AnyNode): readonly Co
     case "Output": return some(node.type, node.value);
     case "Require": return [node.condition];
     case "Ignore": return node.patterns;
-    case "Class": case "From": return [mapOf(page, node)];
+    case "Class": case "From": return [mapOf(node)];
     case "Unary": return [node.operand];
     case "Binary": {
       const { first, rest } = rowOf(node);

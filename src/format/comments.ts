@@ -1,6 +1,6 @@
 /** @file How prettier attaches comments: its own algorithm over `childrenOf`, and two places where it would guess wrong. */
 import { childrenOf, type AnyNode } from "./children.ts";
-import { type Comment, type Commented, Page } from "./page.ts";
+import type { Comment, Commented } from "./page.ts";
 
 /** A comment with the nodes around it, as prettier hands it to the handlers. */
 interface Placed extends Comment {
@@ -36,7 +36,7 @@ function add(node: Commented, comment: Comment, flags: Pick<Comment, "leading"> 
 
 export const commentHooks = {
   canAttachComment: (): boolean => true,
-  getCommentChildNodes: (node: AnyNode, options: { readonly originalText: string }) => [...childrenOf(new Page(options.originalText), node)],
+  getCommentChildNodes: (node: AnyNode) => [...childrenOf(node)],
   isBlockComment: (): boolean => false,
   willPrintOwnComments: (): boolean => true,
   handleComments: { ownLine: place, endOfLine: place, remaining: place },

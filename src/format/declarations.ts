@@ -1,7 +1,7 @@
 /** @file Declarations and files. A head that does not fit has `given`, `for` and the brace on lines of their own. */
 import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
-import type { Block, Checkpoint, Decl, File, Law, Meaning, Model, Op, Param, Rewrite, Use, Where } from "../syntax/ast.ts";
+import type { Block, Checkpoint, Decl, File, Ident, Law, Meaning, Model, Op, Param, Params, Rewrite, Use, Where } from "../syntax/ast.ts";
 import { bare, binding, equals, expression, whole } from "./expressions.ts";
 import { filled, parameter, parameters, slotList } from "./lists.ts";
 import { map, path } from "./maps.ts";
@@ -35,44 +35,44 @@ function use(page: Page, d: Use): Doc {
   return `use ${d.names?.map((n) => n.name).join(".") ?? /"(?:[^"\\]|\\.)*"$/.exec(page.written(d))![0]}`;
 }
 
-function meaning(page: Page, m: Meaning): Doc {
-  return m.kind === "Body" ? [" ", body(page, m)] : equals(page, m.value);
+/** What a head says before `given`; `tail` stands behind the last parameter, and does not break. */
+type Head = (tail: Doc) => Doc;
+
+function declared(page: Page, head: Head, given: readonly Param[], m: Meaning): Doc {
+  if (given.length > 0) return withGiven(page, head(""), given, m);
+  return m.kind === "Body" ? [head(" {"), body(page, m, "")] : [head(""), equals(page, m.value)];
 }
 
-function list(page: Page, head: string, params: Model["params"], open: boolean): Doc {
-  return params.items.length === 0 && !params.rest && !open ? head : [head, parameters(page, head.length, params)];
-}
-
-/** Was an empty `()` written behind the name? It is kept. */
-function hasList(page: Page, d: { readonly name: { readonly span: { readonly end: number } } }): boolean {
-  return page.text[page.next(d.name.span.end)] === "(";
+/** A name and its parameters; an empty `()` is kept. */
+function named(page: Page, head: string, name: Ident, params: Params, tail: Doc): Doc {
+  const hasList = page.text[page.next(name.span.end)] === "(";
+  return hasList ? [head, parameters(page, head.length, params, tail)] : [head, tail];
 }
 
 function model(page: Page, d: Model): Doc {
   const base = d.base ? ` extends ${d.base.name}${d.over ? ` over ${d.over.name}` : ""}` : "";
-  return [list(page, `model ${d.name.name}`, d.params, hasList(page, d)), base, d.grows ? ` grows ${d.grows.name}` : "", meaning(page, d.meaning)];
+  const grows = d.grows ? ` grows ${d.grows.name}` : "";
+  return declared(page, (tail) => named(page, `model ${d.name.name}`, d.name, d.params, [base, grows, tail]), [], d.meaning);
 }
 
 function block(page: Page, d: Block): Doc {
-  const head = [list(page, `block ${d.name.name}`, d.params, hasList(page, d)), slotList(page, d.slots), d.role ? `: ${d.role.name}` : ""];
-  return withGiven(page, head, d.given, d.meaning);
+  const slots = [slotList(page, d.slots), d.role ? `: ${d.role.name}` : ""];
+  return declared(page, (tail) => named(page, `block ${d.name.name}`, d.name, d.params, [slots, tail]), d.given, d.meaning);
 }
 
 function op(page: Page, d: Op): Doc {
   const name = `op ${d.name.name}`;
-  const head = d.settings
-    ? [parametersAt(page, name, d.settings), parameters(page, 4, d.operands)]
-    : list(page, name, d.operands, hasList(page, d));
-  return withGiven(page, head, d.given, d.meaning);
+  const { settings } = d;
+  const head: Head = settings
+    ? (tail) => [name, parameters(page, name.length, settings), parameters(page, 3, d.operands, tail)]
+    : (tail) => named(page, name, d.name, d.operands, tail);
+  return declared(page, head, d.given, d.meaning);
 }
 
-const parametersAt = (page: Page, head: string, params: Model["params"]): Doc => [head, parameters(page, head.length, params)];
-
 function withGiven(page: Page, head: Doc, given: readonly Param[], m: Meaning): Doc {
-  if (given.length === 0) return [head, meaning(page, m)];
   const names = filled(page, given.map((g) => ({ node: g, doc: parameter(page, g) })));
   const lines = [head, indent([line, "given ", align("given ".length, names)])];
-  return m.kind === "Body" ? [group([...lines, line]), body(page, m)] : [group(lines), meaning(page, m)];
+  return m.kind === "Body" ? [group([...lines, line, "{"]), body(page, m, "")] : [group(lines), equals(page, m.value)];
 }
 
 function checkpoint(page: Page, d: Checkpoint): Doc {
@@ -105,6 +105,6 @@ function equation(page: Page, start: number, inside: Doc): Doc {
 
 function wheres(page: Page, items: readonly Where[]): Doc {
   if (items.length === 0) return "";
-  const made = items.map((w) => ({ node: w, doc: [path(page, w.path), indent(equals(page, w.value))] }));
+  const made = items.map((w) => ({ node: w, doc: [path(page, w.path), equals(page, w.value)] }));
   return indent([line, "where ", align("where ".length, filled(page, made))]);
 }

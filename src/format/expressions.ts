@@ -6,7 +6,7 @@ import { pipelineOf, rowOf } from "./children.ts";
 import { bracketed, filled, type Item } from "./lists.ts";
 import type { Page } from "./page.ts";
 
-const { group, hardline, indent, join, line, softline } = builders;
+const { group, hardline, ifBreak, indent, join, line, softline } = builders;
 
 export function expression(page: Page, e: Expr): Doc {
   return page.around(e, bare(page, e));
@@ -17,10 +17,14 @@ export function whole(page: Page, e: Expr): Doc {
   return e.kind === "Pipe" ? page.around(e, pipeline(page, e, true)) : expression(page, e);
 }
 
-/** ` = value`, with the value on the next line if it is an `if` that does not fit or has a comment before it. */
+/** What goes on over several lines from where it begins; anything else that does not fit begins on a line of its own. */
+const hanging = new Set<Expr["kind"]>(["Binary", "Pipe", "Call", "Fill", "Paren", "List", "For", "Match", "Label", "New"]);
+
+/** ` = value`. What does not fit, or has a comment before it, stands on the next line. */
 export function equals(page: Page, value: Expr, sign = " ="): Doc {
   if (page.hasLeading(value)) return [sign, indent([hardline, whole(page, value)])];
-  return value.kind === "If" ? group([sign, indent([line, whole(page, value)])]) : [sign, " ", whole(page, value)];
+  if (value.kind === "If") return group([sign, indent([line, page.around(value, clauses(page, value))])]);
+  return hanging.has(value.kind) ? [sign, " ", whole(page, value)] : group([sign, indent([line, expression(page, value)])]);
 }
 
 /** An expression without the comments around it, for those who print them before a sign. */
@@ -46,7 +50,7 @@ export function bare(page: Page, e: Expr): Doc {
     case "List": return list(page, e);
     case "For": return group(["[", indent([softline, "for ", binding(page, e.binding), ":", indent([line, sub(e.body)])]), softline, "]"]);
     case "Set": return setOf(e.items.map((i) => page.written(i)));
-    case "If": return condition(page, e);
+    case "If": return group(clauses(page, e));
     case "Match": return match(page, e);
     case "Invalid": return page.written(e);
   }
@@ -91,8 +95,11 @@ function pipeline(page: Page, e: Pipe, kept: boolean): Doc {
     broken ||= kept && page.hasNewline(end, page.next(end));
     end = stage.span.end;
   }
-  const steps = stages.map((stage) => [line, page.after("-> ", stage, bare(page, stage))]);
-  return group([expression(page, input), indent(steps)], { shouldBreak: broken });
+  const steps = indent(stages.map((stage) => [line, page.after("-> ", stage, bare(page, stage))]));
+  if (input.kind !== "Paren" || broken) return group([expression(page, input), steps], { shouldBreak: broken });
+  // Behind a `)` on a line of its own there is room for the stages.
+  const id = Symbol("input");
+  return group([group(expression(page, input), { id }), ifBreak(group(steps), steps, { groupId: id })]);
 }
 
 // ── Slots and repeats ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -130,17 +137,18 @@ function list(page: Page, e: List): Doc {
   return group(["[", indent([hardline, filled(page, items(), breaks)]), hardline, "]"]);
 }
 
-function condition(page: Page, e: If): Doc {
-  const clauses: Doc[] = [];
+/** `if ... then ...`, and each `else` on its line where the whole does not fit on one. */
+function clauses(page: Page, e: If): Doc {
+  const made: Doc[] = [];
   let word: Doc = "";
   let last: Expr = e;
   for (; last.kind === "If" && (last === e || !page.hasComments(last)); last = last.else) {
     const test = [word, "if ", indent(expression(page, last.condition))];
-    clauses.push(group([test, line, page.after("then ", last.then, indent(bare(page, last.then)))]));
+    made.push(group([test, line, page.after("then ", last.then, indent(bare(page, last.then)))]));
     word = "else ";
   }
-  clauses.push(page.after("else ", last, indent(bare(page, last))));
-  return group(join(line, clauses));
+  made.push(page.after("else ", last, indent(bare(page, last))));
+  return join(line, made);
 }
 
 function match(page: Page, e: Match): Doc {
@@ -151,14 +159,10 @@ function match(page: Page, e: Match): Doc {
   if (first === undefined) return [head, " }"];
   const arms = e.arms.map((a) => ({
     span: a.span,
-    doc: page.around(a, [a.patterns.map((p) => page.written(p)).join(" | "), " =>", equalsArm(page, a.value)]),
+    doc: page.around(a, [a.patterns.map((p) => page.written(p)).join(" | "), " =>", equals(page, a.value, "")]),
   }));
   const together = !page.hasNewline(brace, page.next(brace + 1)) && !e.arms.some((a) => page.hasComments(a));
-  if (together) return group([head, indent([line, join([builders.ifBreak("", ","), line], arms.map((a) => a.doc))]), line, "}"]);
+  if (together) return group([head, indent([line, join([ifBreak("", ","), line], arms.map((a) => a.doc))]), line, "}"]);
   return [head, indent([hardline, page.lines(arms)]), hardline, "}"];
-}
-
-function equalsArm(page: Page, value: Expr): Doc {
-  return indent(equals(page, value, ""));
 }
 

@@ -2,10 +2,10 @@
 import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
 import type { AxisPattern, Param, Params, Slot, Slots, TypeExpr } from "../syntax/ast.ts";
-import { expression } from "./expressions.ts";
+import { equals, expression } from "./expressions.ts";
 import type { Commented, Page } from "./page.ts";
 
-const { align, fill, group, hardline, indent, line, softline } = builders;
+const { align, fill, group, hardline, indent, join, line, softline } = builders;
 
 /** One thing in a list; `...` is one without comments. */
 export interface Item {
@@ -34,17 +34,18 @@ export function bracketed(page: Page, open: string, items: () => readonly Item[]
   return group([open, indent([softline, filled(page, made)]), softline, close], { shouldBreak: hasComments(page, made) });
 }
 
-/** The parameters behind `head`: filled, and those of further lines below the first. */
-export function parameters(page: Page, head: number, params: Params): Doc {
+/** The parameters behind `head`: filled, and those of further lines below the first. `tail` stays with the last of them. */
+export function parameters(page: Page, head: number, params: Params, tail: Doc = ""): Doc {
   const items = params.items.map((p): Item => ({ node: p, doc: parameter(page, p) }));
   if (params.rest) items.push({ doc: "..." });
-  if (hasComments(page, items)) return bracketed(page, "(", () => items, ")");
-  return ["(", align(head + 1, filled(page, items)), ")"];
+  if (hasComments(page, items)) return [bracketed(page, "(", () => items, ")"), tail];
+  const last = items.pop();
+  return ["(", align(head + 1, filled(page, [...items, { doc: [last?.doc ?? "", ")", tail] }]))];
 }
 
 export function parameter(page: Page, p: Param): Doc {
   const type = p.type ? [": ", annotation(page, p.type), page.joint(p.type)] : "";
-  return [p.name.name, type, p.default ? [" = ", indent(expression(page, p.default))] : ""];
+  return [p.name.name, type, p.default ? equals(page, p.default) : ""];
 }
 
 /** ` < body, norm >` in the head of a block. */
@@ -52,11 +53,12 @@ export function slotList(page: Page, slots: Slots): Doc {
   const items = slots.items.map((s): Item => ({ node: s, doc: slot(page, s) }));
   if (slots.rest) items.push({ doc: "..." });
   if (items.length === 0) return "";
-  return group([" <", indent([line, filled(page, items)]), line, ">"], { shouldBreak: hasComments(page, items) });
+  if (hasComments(page, items)) return [" <", indent([hardline, filled(page, items)]), hardline, ">"];
+  return [" < ", join(", ", items.map((i) => i.doc)), " >"];
 }
 
 function slot(page: Page, s: Slot): Doc {
-  return [s.name.name, s.optional ? "?" : "", s.role ? `: ${s.role.name}` : "", s.default ? [" = ", indent(expression(page, s.default))] : ""];
+  return [s.name.name, s.optional ? "?" : "", s.role ? `: ${s.role.name}` : "", s.default ? equals(page, s.default) : ""];
 }
 
 export function annotation(page: Page, type: TypeExpr): Doc {
@@ -69,7 +71,7 @@ function axis(page: Page, a: AxisPattern): Doc {
   switch (a.kind) {
     case "Rest": return "...";
     case "Axis": return [a.name.name, a.outside ? ` as ${page.written(a.outside)}` : ""];
-    case "Sized": return [a.name.name, " = ", indent(expression(page, a.size))];
+    case "Sized": return [a.name.name, equals(page, a.size)];
     case "Size": return expression(page, a.size);
   }
 }

@@ -11,7 +11,7 @@ import { braced } from "./statements.ts";
 const { fill, ifBreak, indent, line } = builders;
 
 export function map(page: Page, owner: MapOwner): Doc {
-  const node = mapOf(page, owner);
+  const node = mapOf(owner);
   const { inMapLine } = page;
   page.inMapLine = true;
   const pieces = rowsOf(page, node).map((row) => ({
@@ -22,7 +22,7 @@ export function map(page: Page, owner: MapOwner): Doc {
     })),
   }));
   page.inMapLine = inMapLine;
-  return page.around(node, braced(page, node, pieces, pieces.length === 1));
+  return page.around(node, braced(page, node, pieces, "{", pieces.length === 1));
 }
 
 /** The lines of a map as the author has joined them: with `;`, on one line. */

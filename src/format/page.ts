@@ -24,6 +24,21 @@ export interface Commented {
   comments?: Comment[];
 }
 
+/** The first place from `offset` on that is neither space nor comment. */
+export function nextCode(text: string, offset: number): number {
+  let i = offset;
+  for (;;) {
+    while (/\s/.test(text[i] ?? "")) i++;
+    if (!text.startsWith("//", i)) return i;
+    i = endOfLine(text, i);
+  }
+}
+
+function endOfLine(text: string, offset: number): number {
+  const at = text.indexOf("\n", offset);
+  return at < 0 ? text.length : at;
+}
+
 export class Page {
   readonly text: string;
   /** True where a line that begins with `name =` would be read as a line of a checkpoint map. */
@@ -38,17 +53,11 @@ export class Page {
     return this.text.slice(node.span.start, node.span.end);
   }
 
-  // ── Lines of the author ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The first place from `offset` on that is neither space nor comment. */
   next(offset: number): number {
-    let i = offset;
-    for (;;) {
-      while (/\s/.test(this.text[i] ?? "")) i++;
-      if (!this.text.startsWith("//", i)) return i;
-      i = this.endOfLine(i);
-    }
+    return nextCode(this.text, offset);
   }
+
+  // ── Lines of the author ──────────────────────────────────────────────────────────────────────────────────────────────
 
   hasNewline(start: number, end: number): boolean {
     const at = this.text.indexOf("\n", start);
@@ -59,14 +68,9 @@ export class Page {
   isBlankAfter(offset: number): boolean {
     let i = offset;
     while (/[ \t;,]/.test(this.text[i] ?? "")) i++;
-    if (this.text.startsWith("//", i)) i = this.endOfLine(i);
+    if (this.text.startsWith("//", i)) i = endOfLine(this.text, i);
     if (this.text[i] !== "\n") return false;
-    return /^[ \t]*\n/.test(this.text.slice(i + 1, this.endOfLine(i + 1) + 1));
-  }
-
-  private endOfLine(offset: number): number {
-    const at = this.text.indexOf("\n", offset);
-    return at < 0 ? this.text.length : at;
+    return /^[ \t]*\n/.test(this.text.slice(i + 1, endOfLine(this.text, i + 1) + 1));
   }
 
   /** The line before that of `offset` is blank. */

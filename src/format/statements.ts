@@ -17,14 +17,14 @@ interface Columns {
   readonly outside: number;
 }
 
-/** `{ ... }` around pieces: on one line if there is one piece, the author has it so and it fits. */
+/** `{ ... }` around pieces, `brace` being the opening one (unless the head has it already): on one line if there is one piece, the author has it so and it fits. */
 export function braced(
-  page: Page, node: Commented, pieces: readonly { readonly span: { readonly start: number; readonly end: number }; readonly doc: Doc }[], single: boolean,
+  page: Page, node: Commented, pieces: readonly { readonly span: { readonly start: number; readonly end: number }; readonly doc: Doc }[], brace: Doc, single: boolean,
 ): Doc {
   const notes = page.dangling(node);
   const [first] = pieces;
-  if (first === undefined && notes.length === 0) return "{ }";
-  const open = ["{", notes.length > 0 && !page.hasNewline(node.span.start, notes[0]!.span.start) ? [" ", notes[0]!.doc] : ""];
+  if (first === undefined && notes.length === 0) return [brace, " }"];
+  const open = [brace, notes.length > 0 && !page.hasNewline(node.span.start, notes[0]!.span.start) ? [" ", notes[0]!.doc] : ""];
   const rest = open[1] === "" ? notes : notes.slice(1);
   const inner = page.lines([...rest, ...pieces]);
   const together = single && notes.length === 0 && !page.hasNewline(node.span.start, page.next(node.span.start + 1));
@@ -32,10 +32,10 @@ export function braced(
   return [open, rest.length + pieces.length > 0 ? indent([hardline, inner]) : "", hardline, "}"];
 }
 
-export function body(page: Page, node: Body): Doc {
+export function body(page: Page, node: Body, brace: Doc): Doc {
   const columns = alignInputs(page, node.statements);
   const pieces = node.statements.map((s) => ({ span: s.span, doc: page.around(s, statement(page, s, columns.get(s))) }));
-  return page.around(node, braced(page, node, pieces, pieces.length === 1));
+  return page.around(node, braced(page, node, pieces, brace, pieces.length === 1));
 }
 
 function statement(page: Page, s: Statement, columns?: Columns): Doc {
