@@ -263,7 +263,11 @@ function match(e: Elaborator, x: ast.Match, frame: Frame, words: Expected): V {
     }
   }
   const known = x.arms.flatMap((a) => a.patterns.map((p) => (p.kind === "Name" ? p.name : p.kind === "Text" ? `"${p.value}"` : p.kind === "None" ? "none" : `${p.value}`)));
-  return e.fail("type/no-arm", { found: describe(subject) }, x.subject.span, { hint: `it takes ${known.join(", ")}` });
+  const asked = e.sites.at(-1);
+  return e.fail("type/no-arm", { found: describe(subject) }, x.subject.span, {
+    related: asked && asked.file.library ? [{ span: asked, message: "this asks for it" }] : [],
+    hint: `it takes ${known.join(", ")}`,
+  });
 }
 
 /** Names of the axes that `over = ...` gives. */

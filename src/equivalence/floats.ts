@@ -82,7 +82,7 @@ export function evaluateAt(c: Case, leaves: Leaves): Point | undefined {
   let difference = NaN;
   let pair = 0;
   for (const [i, [a, b]] of c.pairs.entries()) {
-    const d = distance(values.get(a)!, values.get(b)!);
+    const d = distance(values.get(a)!, values.get(b)!, NOISE * Math.max(...[a, b].map((id) => largestInto(c, id, values))));
     if (d > difference || Number.isNaN(difference)) {
       difference = d;
       pair = i;
@@ -91,8 +91,21 @@ export function evaluateAt(c: Case, leaves: Leaves): Point | undefined {
   return { leaves, values, difference, pair };
 }
 
-/** Relative to the largest element of both; infinite where one side alone is undefined or infinite, NaN where nothing is defined. */
-export function distance(a: Tensor<number>, b: Tensor<number>): number {
+/** What a side's last operator may leave by rounding, relative to what goes into it: where large numbers cancel, that is no difference. */
+const NOISE = 4e-15;
+
+function largestInto(c: Case, id: number, values: Values<number>): number {
+  let largest = 0;
+  for (const input of c.flat.node(id).inputs)
+    for (const x of Array.from(values.get(input)!.data as ArrayLike<number>)) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  return largest;
+}
+
+/**
+ * Relative to the largest element of both; infinite where one side alone is undefined or infinite, NaN where nothing is defined, 0 where
+ * the difference itself is no more than `noise`.
+ */
+export function distance(a: Tensor<number>, b: Tensor<number>, noise = 0): number {
   const x = arranged(a, b.axes);
   const y = b.data as ArrayLike<number>;
   let largest = 0;
@@ -111,7 +124,7 @@ export function distance(a: Tensor<number>, b: Tensor<number>): number {
     difference = Math.max(difference, Math.abs(p - q));
   }
   if (!defined) return NaN;
-  return difference === 0 ? 0 : difference / largest;
+  return difference <= noise ? 0 : difference / largest;
 }
 
 export function arranged(t: Tensor<number>, axes: Tensor<number>["axes"]): ArrayLike<number> {

@@ -39,7 +39,11 @@ function use(page: Page, d: Use): Doc {
 type Head = (tail: Doc) => Doc;
 
 function declared(page: Page, head: Head, given: readonly Param[], m: Meaning): Doc {
-  if (given.length > 0) return withGiven(page, head(""), given, m);
+  if (given.length > 0) {
+    const names = filled(page, given.map((g) => ({ node: g, doc: parameter(page, g) })));
+    const looked = indent([line, "given ", align("given ".length, names)]);
+    return m.kind === "Body" ? [head(""), group([looked, line, "{"]), body(page, m, "")] : [head(""), group(looked), equals(page, m.value)];
+  }
   return m.kind === "Body" ? [head(" {"), body(page, m, "")] : [head(""), equals(page, m.value)];
 }
 
@@ -67,12 +71,6 @@ function op(page: Page, d: Op): Doc {
     ? (tail) => [name, parameters(page, name.length, settings), parameters(page, 3, d.operands, tail)]
     : (tail) => named(page, name, d.name, d.operands, tail);
   return declared(page, head, d.given, d.meaning);
-}
-
-function withGiven(page: Page, head: Doc, given: readonly Param[], m: Meaning): Doc {
-  const names = filled(page, given.map((g) => ({ node: g, doc: parameter(page, g) })));
-  const lines = [head, indent([line, "given ", align("given ".length, names)])];
-  return m.kind === "Body" ? [group([...lines, line, "{"]), body(page, m, "")] : [group(lines), equals(page, m.value)];
 }
 
 function checkpoint(page: Page, d: Checkpoint): Doc {

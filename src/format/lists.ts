@@ -19,7 +19,8 @@ const hasComments = (page: Page, items: readonly Item[]): boolean => items.some(
 export function filled(page: Page, items: readonly Item[], breaks: ReadonlySet<number> = new Set()): Doc {
   const commented = hasComments(page, items);
   return fill(items.flatMap(({ node, doc }, i): Doc[] => {
-    const whole = [node ? page.around(node, doc) : doc, i < items.length - 1 ? "," : ""];
+    // In a group, what has lines of its own is seen not to fit on one.
+    const whole = group([node ? page.around(node, doc) : doc, i < items.length - 1 ? "," : ""]);
     return i === 0 ? [whole] : [commented || breaks.has(i) ? hardline : line, whole];
   }));
 }

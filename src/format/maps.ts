@@ -8,7 +8,7 @@ import { filled } from "./lists.ts";
 import type { Page } from "./page.ts";
 import { braced } from "./statements.ts";
 
-const { fill, ifBreak, indent, line } = builders;
+const { fill, group, ifBreak, indent, line } = builders;
 
 export function map(page: Page, owner: MapOwner): Doc {
   const node = mapOf(owner);
@@ -17,12 +17,12 @@ export function map(page: Page, owner: MapOwner): Doc {
   const pieces = rowsOf(page, node).map((row) => ({
     span: { start: row[0]!.span.start, end: row.at(-1)!.span.end },
     doc: fill(row.flatMap((e, i): Doc[] => {
-      const doc = page.around(e, entry(page, e));
+      const doc = group(page.around(e, entry(page, e)));
       return i === 0 ? [doc] : [[ifBreak("", ";"), line], doc];
     })),
   }));
   page.inMapLine = inMapLine;
-  return page.around(node, braced(page, node, pieces, "{", pieces.length === 1));
+  return page.around(node, braced(page, node, pieces, "{"));
 }
 
 /** The lines of a map as the author has joined them: with `;`, on one line. */

@@ -7,7 +7,7 @@ import { annotation } from "./lists.ts";
 import type { Commented, Page } from "./page.ts";
 import { flatWidth, lineWidth } from "./width.ts";
 
-const { group, hardline, indent, line } = builders;
+const { group, hardline, ifBreak, indent, join, line } = builders;
 
 export type Body = Extract<Meaning, { kind: "Body" }>;
 
@@ -17,9 +17,9 @@ interface Columns {
   readonly outside: number;
 }
 
-/** `{ ... }` around pieces, `brace` being the opening one (unless the head has it already): on one line if there is one piece, the author has it so and it fits. */
+/** `{ ... }` around pieces, `brace` being the opening one (unless the head has it already). On one line if the author has it so and it fits. */
 export function braced(
-  page: Page, node: Commented, pieces: readonly { readonly span: { readonly start: number; readonly end: number }; readonly doc: Doc }[], brace: Doc, single: boolean,
+  page: Page, node: Commented, pieces: readonly { readonly span: { readonly start: number; readonly end: number }; readonly doc: Doc }[], brace: Doc,
 ): Doc {
   const notes = page.dangling(node);
   const [first] = pieces;
@@ -27,15 +27,17 @@ export function braced(
   const open = [brace, notes.length > 0 && !page.hasNewline(node.span.start, notes[0]!.span.start) ? [" ", notes[0]!.doc] : ""];
   const rest = open[1] === "" ? notes : notes.slice(1);
   const inner = page.lines([...rest, ...pieces]);
-  const together = single && notes.length === 0 && !page.hasNewline(node.span.start, page.next(node.span.start + 1));
-  if (together) return group([open, indent([line, inner]), line, "}"]);
+  const last = pieces.at(-1);
+  if (last && notes.length === 0 && !page.hasNewline(node.span.start, last.span.start)) {
+    return group([open, indent([line, join([ifBreak("", ";"), line], pieces.map((p) => p.doc))]), line, "}"]);
+  }
   return [open, rest.length + pieces.length > 0 ? indent([hardline, inner]) : "", hardline, "}"];
 }
 
 export function body(page: Page, node: Body, brace: Doc): Doc {
   const columns = alignInputs(page, node.statements);
   const pieces = node.statements.map((s) => ({ span: s.span, doc: page.around(s, statement(page, s, columns.get(s))) }));
-  return page.around(node, braced(page, node, pieces, brace, pieces.length === 1));
+  return page.around(node, braced(page, node, pieces, brace));
 }
 
 function statement(page: Page, s: Statement, columns?: Columns): Doc {
