@@ -1,5 +1,5 @@
 /**
- * @file Builds `dist/`: the command (`cli.js`), the library (`index.js`) and its types. `npm install` in a clone runs it.
+ * @file Builds `dist/`: the command (`cli.js`), the library (`index.js`), the prettier plugin (`prettier.js`) and their types. `npm install` in a clone runs it.
  *
  * Everything but the native runtime is bundled and minified, and the command is in chunks that are loaded when they are needed:
  * unbundled, reading the parser library module by module costs each command a third of a second, and protobuf classes 50 ms.
@@ -34,6 +34,7 @@ export async function bundle(outdir = at("dist")) {
   await Promise.all([
     build({ ...common, entryPoints: [{ in: "src/cli/main.ts", out: "cli" }], splitting: true, chunkNames: "chunks/[name]-[hash]" }),
     build({ ...common, entryPoints: [{ in: "src/index.ts", out: "index" }] }),
+    build({ ...common, entryPoints: [{ in: "src/format/plugin.ts", out: "prettier" }] }),
   ]);
   chmodSync(`${outdir}/cli.js`, 0o755);
   await parseLibrary(outdir);
@@ -57,7 +58,7 @@ async function declarations(outdir = at("dist/types")) {
   const { default: ts } = await import("typescript");
   const read = ts.getParsedCommandLineOfConfigFile(at("tsconfig.json"), {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} });
   const options = { ...read.options, noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, outDir: outdir };
-  const { emitSkipped } = ts.createProgram([at("src/index.ts")], options).emit();
+  const { emitSkipped } = ts.createProgram([at("src/index.ts"), at("src/format/plugin.ts")], options).emit();
   if (emitSkipped) throw new Error("the declarations of the library were not written");
 }
 

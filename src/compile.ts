@@ -1,10 +1,12 @@
 /** @file The pipeline on one screen: text to typed graph, and the graph that a backend sees. The only file that knows the order of phases. */
-import { hasErrors, Reporter, type Result } from "./diagnostics/diagnostic.ts";
+import { hasErrors, Reporter, type Diagnostic, type Result } from "./diagnostics/diagnostic.ts";
 import { mapByPath, mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
 import { Elaborator, type TypeNote } from "./elaborate/elaborator.ts";
 import { checkEquation } from "./elaborate/laws.ts";
 import { elaborateBare, elaborateModel, settingFromText, type InputDefault, type ModelResult, type Outside } from "./elaborate/models.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
+import { drawCase, isOfSizes, smallSizes } from "./equivalence/cases.ts";
+import { randomOf } from "./equivalence/law.ts";
 import type { Graph, VerifiedGraph } from "./ir/graph.ts";
 import { verify } from "./ir/verify.ts";
 import { checkNames } from "./names/names.ts";
@@ -112,7 +114,7 @@ export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> 
     return { ...(one.value ? { value: [one.value] } : {}), diagnostics: one.diagnostics };
   }
   for (const decl of main.syntax.decls)
-    if (decl.kind === "Law" || decl.kind === "Rewrite") checkEquation(new Elaborator(loaded.program, reporter, decl.title.value), decl, main);
+    if (decl.kind === "Law" || decl.kind === "Rewrite") reporter.addAll(checkLaw({ decl, module: main, program: loaded.program }));
   const all: Elaborated[] = [];
   for (const decl of main.own.values()) {
     if (decl.kind !== "Model") continue;
@@ -129,7 +131,17 @@ export interface LawSource {
   readonly program: Program;
 }
 
-/** Every law and rewrite of the program's own file, typed. */
+/** What is wrong with a law at any sizes: what is wrong at some is not, where others fit. */
+function checkLaw(law: LawSource): readonly Diagnostic[] {
+  const reporter = new Reporter();
+  checkEquation(new Elaborator(law.program, reporter, law.decl.title.value), law.decl, law.module);
+  if (!reporter.diagnostics.some(isOfSizes)) return reporter.diagnostics;
+  const drawn = drawCase(law, smallSizes, randomOf(0, law.decl.title.value));
+  if ("case" in drawn) return [];
+  return drawn.diagnostics.some((d) => d.code === "law/no-sizes") ? drawn.diagnostics : reporter.diagnostics;
+}
+
+/** Every law and rewrite of the program's own file. */
 export function lawsOf(request: SourceRequest): Result<readonly LawSource[]> {
   const { main, program, reporter } = load(request);
   const laws = (main?.syntax.decls ?? []).flatMap((decl) => (main && (decl.kind === "Law" || decl.kind === "Rewrite") ? [{ decl, module: main, program }] : []));

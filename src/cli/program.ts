@@ -72,6 +72,10 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
   withSource(command("info [source]", "settings, parameters, FLOPs and memory of a model"))
     .action(async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)));
 
+  command("fmt <files...>", "write programs in the one style")
+    .option("--check", "change nothing; list the files that are not in the style")
+    .action(async (files, options) => end(await (await import("./commands/fmt.ts")).fmt(io, files, options)));
+
   command("explain [code]", "explain a diagnostic, or list all")
     .action(async (code, options) => end(await (await import("./commands/explain.ts")).explain(io, code, options)));
 

@@ -69,7 +69,7 @@ function settingsOf(texts: readonly string[], problems: Diagnostic[]): SourceReq
 }
 
 /** A program's text, or undefined after saying why there is none. */
-function readProgram(path: string, problems: Diagnostic[]): SourceFile | undefined {
+export function readProgram(path: string, problems: Diagnostic[]): SourceFile | undefined {
   if (!exists(path)) {
     problems.push(diagnose("cli/no-such-source", { path }, undefined, { hint: hintFor(path) }));
     return undefined;

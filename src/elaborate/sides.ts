@@ -68,6 +68,7 @@ class Sketch {
   private readonly needed: ReadonlySet<string>;
   private readonly settings: { name: string; text: string }[] = [];
   private drawnInput: V | undefined;
+  private drawnOperands: readonly V[] = [];
 
   constructor(
     private readonly e: Elaborator,
@@ -191,7 +192,10 @@ class Sketch {
   private operands(v: V): { v: V; span: ast.Expr["span"] }[] {
     const decl = v.kind === "op" && v.meaning.kind === "declared" ? v.meaning.decl : undefined;
     const params = decl?.operands.items.filter((p) => !p.default) ?? [undefined];
-    return params.map((p, i) => ({ v: this.named(p?.name.name ?? `x${i}`, p?.type?.axes, dtypeOf(p?.type)), span: this.decl.title.span }));
+    // Both sides' operators take the same, in order.
+    const drawn = params.map((p, i) => this.drawnOperands[i] ?? this.named(p?.name.name ?? (i === 0 ? "x" : `x${i}`), p?.type?.axes, dtypeOf(p?.type)));
+    if (drawn.length > this.drawnOperands.length) this.drawnOperands = drawn;
+    return drawn.map((d) => ({ v: d, span: this.decl.title.span }));
   }
 
   private named(name: string, pattern: readonly ast.AxisPattern[] | undefined, dtype: Dtype): V {
@@ -317,8 +321,10 @@ function given(e: Elaborator, value: ast.Expr, match: Matched, outer: Frame, pat
   const builder = new GraphBuilder(path);
   const frame = new Frame("model", outer.title, outer.module, outer, outer, undefined, []);
   for (const [name, n] of match.indices) frame.set(name, number(n));
-  for (const t of [...left.values(), type])
-    for (const axis of t.axes) if (frame.lookup(axis.name) === undefined) frame.set(axis.name, { kind: "dim", axis });
+  // A name of an axis means its size, where all weights agree on it.
+  const axes = [...left.values(), type].flatMap((t) => t.axes);
+  for (const axis of axes)
+    if (frame.lookup(axis.name) === undefined && axes.every((a) => a.name !== axis.name || a.size.equals(axis.size))) frame.set(axis.name, { kind: "dim", axis });
   const inputs = new Map<string, Value>();
   frame.set("left", weightsUnder("left", "", left, (p) => {
     const known = inputs.get(p) ?? builder.input(p, left.get(p)!, undefined, value.span);

@@ -30,7 +30,13 @@ export type Drawn = { readonly case: Case } | { readonly diagnostics: readonly D
 const OF_SIZES: ReadonlySet<string> = new Set([
   "setting/inexact", "setting/not-whole", "axis/split-size", "axis/two-sizes", "axis/out-of-range", "axis/missing", "type/index", "law/sides", "axis/size",
 ]);
+const OF_TYPES: ReadonlySet<string> = new Set(["axis/missing", "type/index", "law/sides"]);
 const MOST_TRIES = 240;
+
+/** Whether some choice of sizes may mend it. */
+export function isOfSizes(d: Diagnostic): boolean {
+  return OF_SIZES.has(d.code);
+}
 
 /** Which sizes are tried, in order, for the i-th name that is asked for. */
 export type Preference = (i: number, name: string) => readonly number[];
@@ -92,7 +98,7 @@ export function drawCase(source: LawSource, preference: Preference, random: Rand
       }
     } else {
       last = diagnostics;
-      if (!diagnostics.some((d) => OF_SIZES.has(d.code))) return { diagnostics };
+      if (!diagnostics.some(isOfSizes)) return { diagnostics };
       for (const name of names) if (!suspects.includes(name) && mentions(diagnostics, name)) suspects.push(name);
     }
     if (suspects.length === 0) suspects.push(...names);
@@ -108,6 +114,8 @@ export function drawCase(source: LawSource, preference: Preference, random: Rand
   }
   if (best) return { case: best.case };
   const [first] = last;
+  // Types that do not fit at any size are a mistake of their own.
+  if (first && OF_TYPES.has(first.code)) return { diagnostics: last };
   return {
     diagnostics: [diagnose("law/no-sizes", { tried: MOST_TRIES }, source.decl.title.span, {
       related: first?.span ? [{ span: first.span, message: first.message }] : [], hint: "state sizes that fit after `for`",

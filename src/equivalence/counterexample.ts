@@ -15,12 +15,14 @@ export interface Counterexample {
 
 /** Below this a difference is not one to show: rounding at the given scale could be taken for it. */
 const VISIBLE = 1e-6;
+/** Choices of small sizes that are tried. */
+const SMALL_CASES = 24;
 
 /** Shrinks: other sizes, other numbers. What was found first stands where nothing smaller differs. */
 export function shrink(source: LawSource, found: Case, at: Point, random: Random, outOfTime: () => boolean): Counterexample {
   let [best, point] = [found, at];
   const skip = new Set<string>();
-  for (let i = 0; i < 12 && !outOfTime(); i++) {
+  for (let i = 0; i < SMALL_CASES && !outOfTime(); i++) {
     const drawn = drawCase(source, smallSizes, random, skip);
     if (!("case" in drawn)) break;
     skip.add([...drawn.case.sizes].map(([n, s]) => `${n}=${s}`).join(","));
@@ -34,15 +36,19 @@ export function shrink(source: LawSource, found: Case, at: Point, random: Random
   return { case: best, point: simple, parting: partingOf(best, simple) };
 }
 
+/** A point at which the sides differ; one at which both are defined rather than one at which one is not. */
 function differingPoint(c: Case, random: Random): Point | undefined {
+  let undefinedAt: Point | undefined;
   for (const scale of [1, 1, 1, 1e-3]) {
     const small = scale === 1;
     for (let i = 0; i < 4; i++) {
       const point = evaluateAt(c, drawLeaves(c, random, { scale, positive: true, small }));
-      if (point && point.difference > VISIBLE) return point;
+      if (!point || !(point.difference > VISIBLE)) continue;
+      if (Number.isFinite(point.difference)) return point;
+      undefinedAt ??= point;
     }
   }
-  return undefined;
+  return undefinedAt;
 }
 
 /** Each element in turn the simplest number with which the sides still differ visibly. */
@@ -56,7 +62,7 @@ function simplified(c: Case, start: Point, outOfTime: () => boolean): Point {
       for (const wish of tensor.dtype === "bool" ? [1, 0] : tensor.dtype === "int" ? [0, 1] : [0, 1, -1, 2, Math.round(now), Math.round(now * 100) / 100]) {
         if (wish === now) break;
         const next = evaluateAt(c, replaced(best.leaves, id, i, wish));
-        if (!next || !(next.difference > Math.max(enough, TOLERANCE)) || next.difference < start.difference / 10) continue;
+        if (!next || !(next.difference > Math.max(enough, TOLERANCE)) || next.difference < start.difference / 10 || Number.isFinite(next.difference) !== Number.isFinite(start.difference)) continue;
         best = next;
         break;
       }

@@ -2,7 +2,7 @@
 import type { PrimitiveName } from "../ops/attributes.ts";
 import type { Arithmetic, Evaluation, Tensor } from "../ops/op.ts";
 import { primitives } from "../ops/registry.ts";
-import { count, rowsAlong } from "../ops/tensor.ts";
+import { rowsAlong } from "../ops/tensor.ts";
 import type { Flat, FlatNode } from "./flat.ts";
 import { Beyond, isInfinite, Unlucky, type Residue, type Residues } from "./residues.ts";
 
@@ -135,8 +135,4 @@ function matches(node: FlatNode, index: number, at: ReadonlyMap<string, number>)
     rest = Math.floor(rest / axis.size);
   }
   return true;
-}
-
-export function elementsOf(node: FlatNode): number {
-  return count(node.axes);
 }

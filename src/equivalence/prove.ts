@@ -27,7 +27,8 @@ export type Proof =
   | { readonly kind: "checked"; readonly why: string; readonly node: FlatNode | undefined }
   /** Residues differ; `exact`: then the reals do. */
   | { readonly kind: "differs"; readonly exact: boolean; readonly node: FlatNode | undefined }
-  | { readonly kind: "beyond"; readonly why: string; readonly node: FlatNode | undefined };
+  /** `blind`: a part of what the law says was never looked at, by points either. */
+  | { readonly kind: "beyond"; readonly why: string; readonly node: FlatNode | undefined; readonly blind?: boolean };
 
 /** Towers of primes, drawn once and used by all steps: each step's error is bounded by itself. */
 export class Towers {
@@ -45,7 +46,12 @@ export class Towers {
 
 const WANTED_BITS = 40;
 const MOST_TRIALS = 8;
-const MOST_TOWERS = 40;
+const MOST_ROOTS = 2;
+/** Nodes of a step that is tried without cuts too. */
+const SMALL = 60;
+const MOST_TOWERS = 16;
+/** Hashed, or branched on. */
+const OPAQUE: ReadonlySet<string> = new Set(["erf", "log", "log2", "abs", "sign", "floor", "ceil", "round", "min", "max", "reduce_min", "reduce_max", "pow", "sqrt", "rsqrt", "top_k"]);
 /** Branches are taken at this many points. */
 const REGIONS = 8;
 
@@ -55,9 +61,13 @@ export function prove(problem: Problem, towers: Towers, random: Random, outOfTim
 
 class Prover {
   private readonly parent: number[];
+  /** Depends on a real that is drawn; what depends on whole numbers alone is computed, never cut. */
+  private readonly real: Uint8Array;
   private readonly left: Uint8Array;
   private readonly right: Uint8Array;
   private readonly proved = new Set<number>();
+  /** Why the last step that failed has no bound. */
+  private unbounded: { readonly why: string; readonly node: FlatNode | undefined } | undefined;
   private worst = Infinity;
   private steps = 0;
 
@@ -69,6 +79,8 @@ class Prover {
   ) {
     const { flat, pairs } = problem;
     this.parent = flat.nodes.map((n) => n.id);
+    this.real = new Uint8Array(flat.nodes.length);
+    for (const n of flat.nodes) this.real[n.id] = Number(n.op === "leaf" ? n.dtype === "float" : n.inputs.some((i) => this.real[i] === 1));
     this.left = new Uint8Array(flat.nodes.length);
     this.right = new Uint8Array(flat.nodes.length);
     for (const id of flat.cone(pairs.map((p) => p[0]))) this.left[id] = 1;
@@ -105,7 +117,7 @@ class Prover {
       }
       if (!this.isCandidate(node) || this.outOfTime()) continue;
       for (const a of candidates.of(node)) {
-        if (!this.proves(a, node.id, true)) continue;
+        if (!this.proves(a, node.id, true) && !(this.isSmall(a, node.id) && this.proves(a, node.id, false))) continue;
         this.unite(node.id, a, true);
         break;
       }
@@ -113,26 +125,38 @@ class Prover {
   }
 
   private isCandidate(node: FlatNode): boolean {
-    return node.drawn && node.dtype === "float" && node.op !== "leaf";
+    return this.real[node.id] === 1 && node.dtype === "float" && node.op !== "leaf";
   }
 
+  /** Few enough operators to try without cuts. */
+  private isSmall(a: number, b: number): boolean {
+    return this.problem.flat.cone([a, b]).length <= SMALL;
+  }
+
+  /** The node that comes first stands for both: so operands are always made before they are used. */
   private unite(b: number, a: number, proved = false): void {
-    this.parent[b] = a;
-    if (proved) this.proved.add(a);
-    this.right[a] = 1;
+    const [first, second] = a < b ? [a, b] : [b, a];
+    this.parent[second] = first;
+    this.left[first] = Math.max(this.left[a]!, this.left[b]!);
+    this.right[first] = 1;
+    if (proved) this.proved.add(first);
   }
 
   private proves(a: number, b: number, cut: boolean): boolean {
     const step = this.step([[a, b]], cut);
     try {
       const bits = this.trials(step);
-      if (bits === undefined) return false;
+      if (bits === undefined) {
+        this.unbounded = undefined;
+        return false;
+      }
       this.worst = Math.min(this.worst, bits);
       this.steps++;
       return true;
     } catch (e) {
-      if (e instanceof Beyond || e instanceof Stopped) return false;
-      throw e;
+      if (!(e instanceof Beyond) && !(e instanceof Stopped)) throw e;
+      this.unbounded = { why: e.message, node: e instanceof Stopped ? e.node : undefined };
+      return false;
     }
   }
 
@@ -151,18 +175,21 @@ class Prover {
     const bound = boundOf(flat, step.cone, step.isLeaf, step.find, step.pairs);
     const bits = bitsOf(bound);
     if (bits < 5) throw new Beyond("too many terms for a bound");
-    const trials = Math.ceil((WANTED_BITS + 10) / bits);
-    if (trials > MOST_TRIALS) throw new Beyond("too many terms for a bound");
+    if (bound.roots > MOST_ROOTS) throw new Beyond("too many roots in one step");
+    // Where the arguments of roots are squares of something, residues know its sign for a part of all draws only: see `missed`.
+    const gained = -Math.log2(missed(bound.roots) + 2 ** -bits);
+    const trials = Math.ceil((WANTED_BITS + 10) / gained);
+    if (bound.roots === 0 && trials > MOST_TRIALS) throw new Beyond("too many terms for a bound");
     let roots = 0;
     for (let i = 0, done = 0; done < trials; i++) {
-      if (i > MOST_TOWERS) throw new Beyond("no primes in which all constants have roots");
-      const made = this.trial(step, i, false);
+      if (i - done > MOST_TOWERS || (done > 0 && this.outOfTime())) throw new Beyond(i - done > MOST_TOWERS ? "no primes in which all constants have roots" : "no time was left");
+      const made = this.trial(step, i % MOST_TOWERS, false);
       if (made === "again") continue;
       if (!made.equal) return undefined;
       roots = made.field.constantRoots;
       done++;
     }
-    return (bits - 2 * roots) * trials;
+    return (gained - (bound.roots === 0 ? 2 * roots : 0)) * trials;
   }
 
   private trial(step: Step, tower: number, regions: boolean): { equal: boolean; field: Residues } | "again" {
@@ -189,8 +216,8 @@ class Prover {
       try {
         const made = this.rounds(step, regions);
         if (made === undefined) continue;
-        if (made.equal) return { kind: "checked", why: regions ? "comparisons hold in the regions that were met" : (this.unbounded(step) ?? "nothing bounds the error"), node };
-        if (regions || !made.field.hashed) return { kind: "differs", exact: !made.field.rounded && !made.field.hashed && !made.field.branched && !this.hasDrawnRoots(step), node };
+        if (made.equal) return regions ? this.inRegions(step, node) : { kind: "checked", why: "nothing bounds the error", node, ...this.unbounded };
+        if (regions || !made.field.hashed) return { kind: "differs", exact: !made.field.rounded && !made.field.hashed && !made.field.branched && !this.hasDrawnRoots(step), node: node ?? this.opaque(step) };
       } catch (e) {
         if (!(e instanceof Stopped) && !(e instanceof Beyond)) throw e;
         why = e.message;
@@ -212,13 +239,17 @@ class Prover {
     return last;
   }
 
-  private unbounded(step: Step): string | undefined {
-    try {
-      boundOf(this.problem.flat, step.cone, step.isLeaf, step.find, step.pairs);
-      return "too many terms for a bound";
-    } catch (e) {
-      return e instanceof Beyond ? e.message : undefined;
-    }
+  /** The first operator of which the fields know too little, else the first constant that is no short decimal. */
+  private opaque(step: Step): FlatNode | undefined {
+    const nodes = step.cone.map((id) => this.problem.flat.node(id));
+    return nodes.find((n) => n.drawn && OPAQUE.has(n.op)) ?? nodes.find((n) => n.op === "constant" && String((n.attrs as { value: number }).value).length > 13);
+  }
+
+  /** Equal in the regions that were met: were both outcomes of every comparison among them? */
+  private inRegions(step: Step, node: FlatNode | undefined): Proof {
+    const oneSided = step.cone.map((id) => this.problem.flat.node(id)).find((n) => this.real[n.id] === 1 && isOneSided(n, this.problem.points));
+    if (oneSided) return { kind: "beyond", why: "at every point that was drawn a comparison came out the same, and the other branch was never seen", node: oneSided, blind: true };
+    return { kind: "checked", why: "comparisons hold in the regions that were met", node };
   }
 
   private hasDrawnRoots(step: Step): boolean {
@@ -227,6 +258,22 @@ class Prover {
       return drawn && (op === "sqrt" || op === "rsqrt" || op === "pow");
     });
   }
+}
+
+const COMPARISONS: ReadonlySet<string> = new Set(["less", "less_equal", "greater", "greater_equal"]);
+
+function isOneSided(node: FlatNode, points: readonly Values<number>[]): boolean {
+  const seen = new Set<boolean>();
+  for (const values of points) {
+    const own = values.get(node.id);
+    if (!own) continue;
+    if (COMPARISONS.has(node.op)) for (const x of Array.from(own.data as ArrayLike<number>)) seen.add(x === 1);
+    else if (node.op === "min" || node.op === "max") {
+      const [a, b] = node.inputs.map((i) => arrange(FLOATS, values.get(i)!, own.axes) as ArrayLike<number>);
+      for (let i = 0; i < own.data.length; i++) if (a![i] !== b![i]) seen.add(a![i]! < b![i]!);
+    } else return false;
+  }
+  return seen.size === 1;
 }
 
 interface Step {
@@ -306,6 +353,14 @@ const LEAST_INNER = 2 ** 22;
 const LEAST_ANGLE = 2 ** 18;
 /** The largest multiple of an angle that laws at small sizes have. */
 const MOST_TURNS = 32;
+
+/**
+ * The part of all draws in which m roots may hide that sides differ. sqrt(c^2) is |c| in the reals and, in residues, the one of c and -c
+ * that is a square: for half of all c it is c. So a law that is false for some signs fails in one of 2^m classes of draws at least.
+ */
+function missed(m: number): number {
+  return 1 - 2 ** -m;
+}
 
 /** Bits of certainty of one trial; equivalence.md, "What a verdict means". */
 function bitsOf(bound: Bound): number {

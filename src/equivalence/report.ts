@@ -11,7 +11,8 @@ import type { LawReport } from "./law.ts";
 export function linesOf(report: LawReport): readonly string[] {
   const { verdict, holds } = report;
   const head = `${holds ? "ok" : "FAILED"}  ${report.source.decl.title.value}`;
-  const at = holds ? "" : `  (${placeOf(report.source.decl.title.span)})`;
+  const equal = verdict.kind === "proved" || verdict.kind === "sampled";
+  const at = holds ? "" : `  (${placeOf(report.source.decl.title.span)})${equal ? ": the law says that the sides differ" : ""}`;
   switch (verdict.kind) {
     case "proved": {
       const error = verdict.bits === Infinity ? "both sides are the same operators" : `error at most 2^-${Math.floor(verdict.bits)}, ${verdict.steps} step${verdict.steps === 1 ? "" : "s"}`;
@@ -53,7 +54,7 @@ function counterexampleLines(c: Counterexample): readonly string[] {
   const leaves = [...c.point.leaves].map(([id, t]) => ({ node: flat.node(id), t }));
   const telling = leaves.filter(({ t }) => Array.from(t.data as ArrayLike<number>).some((x) => x !== 0));
   const zeros = leaves.filter((l) => !telling.includes(l)).map((l) => l.node.leaf!.name);
-  const shown = telling.sort((a, b) => Number(b.node.leaf!.kind === "operand") - Number(a.node.leaf!.kind === "operand")).slice(0, MOST_LEAVES);
+  const shown = telling.sort((a, b) => Number(b.node.leaf!.kind === "operand") - Number(a.node.leaf!.kind === "operand")).slice(0, telling.length > MOST_LEAVES ? MOST_LEAVES - 1 : MOST_LEAVES);
   const [l, r] = pairs[c.point.pair]!;
   const left = c.point.values.get(l)!;
   const right = c.point.values.get(r)!;
@@ -61,9 +62,8 @@ function counterexampleLines(c: Counterexample): readonly string[] {
     `    different: ${[...c.case.sizes].map(([n, s]) => `${n}=${s}`).join(" ")}`,
     ...shown.map(({ node, t }) => `      ${tensorText(node.leaf!.name, t)}`),
     ...(telling.length > shown.length ? [`      and ${telling.length - shown.length} more that are not zero`] : []),
-    ...(zeros.length > 0 ? [`      zero: ${zeros.join(", ")}`] : []),
-    `      ${tensorText("left ", left)}`,
-    `      ${tensorText("right", { ...right, axes: left.axes, data: arranged(right, left.axes) })}`,
+    ...(zeros.length > 0 ? [`      zero: ${clipped(zeros.join(", "), 100)}`] : []),
+    ...outputLines(left, { ...right, axes: left.axes, data: arranged(right, left.axes) }),
     ...(c.parting ? [`      first value that the left never has: ${tensorText(partingText(c.parting.node), c.parting.value)}`] : []),
   ];
 }
@@ -72,16 +72,44 @@ function partingText(node: FlatNode): string {
   return node.span ? `\`${clipped(textOf(node.span), 50)}\` (${placeOf(node.span)})` : node.op;
 }
 
-const MOST_NUMBERS = 16;
+const MOST_NUMBERS = 12;
 
+/** Both sides, whole where they are small, else the first element that differs. */
+function outputLines(left: Tensor<number>, right: Tensor<number>): readonly string[] {
+  if (left.data.length <= MOST_NUMBERS) return [`      ${tensorText("left", left)}`, `      ${tensorText("right", right)}`];
+  let at = 0;
+  let largest = -1;
+  for (let i = 0; i < left.data.length; i++) {
+    const d = Math.abs((left.data[i] as number) - (right.data[i] as number));
+    if (d <= largest) continue;
+    [at, largest] = [i, d];
+  }
+  const place = placeIn(left, at);
+  return [`      left  at ${place} = ${show(left.data[at] as number)}`, `      right at ${place} = ${show(right.data[at] as number)}`];
+}
+
+/** `seq=1 hidden=0` of an element. */
+function placeIn(t: Tensor<number>, index: number): string {
+  let rest = index;
+  const parts: string[] = [];
+  for (const axis of t.axes.toReversed()) {
+    if (axis.size > 1) parts.unshift(`${axis.name}=${rest % axis.size}`);
+    rest = Math.floor(rest / axis.size);
+  }
+  return parts.join(" ");
+}
+
+/** All elements of what is small; of what is large and mostly zero the others. */
 function tensorText(name: string, t: Tensor<number>): string {
-  const numbers = Array.from(t.data as ArrayLike<number>, show);
+  const numbers = Array.from(t.data as ArrayLike<number>);
   const axes = t.axes.length === 0 ? "" : `[${t.axes.map((a) => a.name).join(" ")}]`;
-  return `${name}${axes} = ${numbers.slice(0, MOST_NUMBERS).join(" ")}${numbers.length > MOST_NUMBERS ? ` ... (${numbers.length})` : ""}`;
+  const others = numbers.flatMap((x, i) => (x === 0 ? [] : [i]));
+  if (numbers.length > MOST_NUMBERS && others.length <= 3) return `${name}${axes} = 0, but ${others.map((i) => `${show(numbers[i]!)} at ${placeIn(t, i)}`).join(", ")}`;
+  return `${name}${axes} = ${numbers.slice(0, MOST_NUMBERS).map(show).join(" ")}${numbers.length > MOST_NUMBERS ? ` ... (${numbers.length})` : ""}`;
 }
 
 function show(x: number): string {
-  return String(Number(x.toPrecision(6)));
+  return String(Number(x.toPrecision(6))).replace("Infinity", "inf");
 }
 
 /** The same for tools. */

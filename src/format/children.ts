@@ -3,7 +3,7 @@
  * pipelines are one node with all their parts, and the braces of a checkpoint map are a node of their own.
  */
 import type * as ast from "../syntax/ast.ts";
-import type { BinaryOp, Binary, Entry, Expr, Pipe } from "../syntax/ast.ts";
+import type { BinaryOp, Binary, Entry, Expr, Pipe, Repeat } from "../syntax/ast.ts";
 import { nextCode, type Commented } from "./page.ts";
 
 /** The braces of a checkpoint, of a `class` or of a `from`, with the lines in them. */
@@ -52,6 +52,11 @@ export function pipelineOf(node: Pipe): { readonly input: Expr; readonly stages:
   return { input, stages };
 }
 
+/** `x32`, and not `x{layers}`. */
+export function isNumbered(node: Repeat): boolean {
+  return node.count.kind === "Number" && node.span.file.text[node.count.span.start - 1] === "x";
+}
+
 type Kindless = Partial<Pick<ast.Param & ast.Arg & ast.Binding & ast.TypeExpr, "type" | "default" | "value" | "from" | "to" | "axes">>;
 export type AnyNode = ast.File | ast.Decl | Extract<ast.Meaning, { kind: "Body" }> | ast.Statement | MapNode | Entry | Expr | ast.Arm
   | ast.Param | ast.Slot | ast.Where | ast.TypeExpr | ast.AxisPattern | ast.Arg | ast.Binding;
@@ -98,7 +103,7 @@ export function childrenOf(node: AnyNode): readonly Commented[] {
     case "Call": return [node.callee, ...node.args];
     case "Index": return "object" in node ? [node.object, ...node.items] : [];
     case "Fill": return [node.callee, ...node.fillers];
-    case "Repeat": return [node.body, node.count];
+    case "Repeat": return isNumbered(node) ? [node.body] : [node.body, node.count];
     case "Paren": case "List": return node.items;
     case "For": return [node.binding, node.body];
     case "If": return [node.condition, node.then, node.else];

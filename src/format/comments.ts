@@ -11,11 +11,17 @@ interface Placed extends Comment {
 
 const heads = new Set(["Model", "Block", "Op", "Checkpoint", "Law", "Rewrite", "Class", "From"]);
 const braces = new Set(["Body", "Map"]);
+/** What prints the comments in it itself, where it has nothing else. */
+const containers = new Set([...braces, "File"]);
 
 /** True where the comment has found its place. */
 function place(comment: Placed, text: string): boolean {
   const { enclosingNode, precedingNode, followingNode } = comment;
-  if (enclosingNode === undefined || followingNode === undefined) return false;
+  if (enclosingNode === undefined) return false;
+  if (followingNode === undefined) {
+    // In the middle of words: before all of them.
+    return precedingNode === undefined && !containers.has(enclosingNode.kind ?? "") && add(enclosingNode, comment, { leading: true });
+  }
   // `{ // here`: behind the brace, not before the first line.
   if (braces.has(enclosingNode.kind ?? "") && precedingNode === undefined && !text.slice(enclosingNode.span.start, comment.start).includes("\n")) {
     return add(enclosingNode, comment);

@@ -3,7 +3,7 @@ import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
 import type { Block, Checkpoint, Decl, File, Ident, Law, Meaning, Model, Op, Param, Params, Rewrite, Use, Where } from "../syntax/ast.ts";
 import { bare, binding, equals, expression, whole } from "./expressions.ts";
-import { filled, parameter, parameters, slotList } from "./lists.ts";
+import { filled, type Item, parameter, parameters, slotList } from "./lists.ts";
 import { map, path } from "./maps.ts";
 import type { Page } from "./page.ts";
 import { body } from "./statements.ts";
@@ -40,8 +40,7 @@ type Head = (tail: Doc) => Doc;
 
 function declared(page: Page, head: Head, given: readonly Param[], m: Meaning): Doc {
   if (given.length > 0) {
-    const names = filled(page, given.map((g) => ({ node: g, doc: parameter(page, g) })));
-    const looked = indent([line, "given ", align("given ".length, names)]);
+    const looked = clause(page, "given", given.map((g) => ({ node: g, doc: parameter(page, g) })));
     return m.kind === "Body" ? [head(""), group([looked, line, "{"]), body(page, m, "")] : [head(""), group(looked), equals(page, m.value)];
   }
   return m.kind === "Body" ? [head(" {"), body(page, m, "")] : [head(""), equals(page, m.value)];
@@ -78,15 +77,14 @@ function checkpoint(page: Page, d: Checkpoint): Doc {
 }
 
 function law(page: Page, d: Law): Doc {
-  const loop = d.bindings.length === 0
-    ? "" : indent([line, "for ", align("for ".length, filled(page, d.bindings.map((b) => ({ node: b, doc: binding(page, b) }))))]);
-  const head = group([`law ${page.written(d.title)}`, operands(page, d), loop, " {"]);
+  const loop = clause(page, "for", d.bindings.map((b) => ({ node: b, doc: binding(page, b) })));
+  const head = group([`law ${page.written(d.title)}`, operands(page, d), loop, line, "{"]);
   return [head, equation(page, d.body.span.start, [whole(page, d.body), wheres(page, d.wheres)])];
 }
 
 function rewrite(page: Page, d: Rewrite): Doc {
   const test = d.when ? indent([line, "when ", expression(page, d.when)]) : "";
-  const head = group([`rewrite ${page.written(d.title)}`, operands(page, d), test, " {"]);
+  const head = group([`rewrite ${page.written(d.title)}`, operands(page, d), test, line, "{"]);
   const right = indent([line, page.after("=> ", d.right, bare(page, d.right))]);
   return [head, equation(page, d.left.span.start, [group([expression(page, d.left), right]), wheres(page, d.wheres)])];
 }
@@ -102,7 +100,13 @@ function equation(page: Page, start: number, inside: Doc): Doc {
 }
 
 function wheres(page: Page, items: readonly Where[]): Doc {
-  if (items.length === 0) return "";
-  const made = items.map((w) => ({ node: w, doc: [path(page, w.path), equals(page, w.value)] }));
-  return indent([line, "where ", align("where ".length, filled(page, made))]);
+  return clause(page, "where", items.map((w) => ({ node: w, doc: [path(page, w.path), equals(page, w.value)] })));
+}
+
+/** A word and what it lists, together or on the next line. */
+function clause(page: Page, word: string, items: readonly Required<Item>[]): Doc {
+  const [first] = items;
+  if (first === undefined) return "";
+  const gap = page.hasLeading(first.node) ? hardline : " ";
+  return indent([line, word, align(word.length + 1, [gap, filled(page, items)])]);
 }

@@ -2,9 +2,10 @@
 import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
 import type { Arg, Binary, Binding, Expr, Fill, If, List, Match, Pipe, Repeat } from "../syntax/ast.ts";
-import { pipelineOf, rowOf } from "./children.ts";
+import { isNumbered, pipelineOf, rowOf } from "./children.ts";
 import { bracketed, filled, type Item } from "./lists.ts";
 import type { Page } from "./page.ts";
+import { short } from "./width.ts";
 
 const { group, hardline, ifBreak, indent, join, line, softline } = builders;
 
@@ -18,13 +19,18 @@ export function whole(page: Page, e: Expr): Doc {
 }
 
 /** What goes on over several lines from where it begins; anything else that does not fit begins on a line of its own. */
-const hanging = new Set<Expr["kind"]>(["Binary", "Pipe", "Call", "Fill", "Paren", "List", "For", "Match", "Label", "New"]);
+const hanging = new Set<Expr["kind"]>(["Pipe", "Call", "Fill", "Paren", "List", "For", "Match", "Label", "New"]);
 
 /** ` = value`. What does not fit, or has a comment before it, stands on the next line. */
 export function equals(page: Page, value: Expr, sign = " ="): Doc {
   if (page.hasLeading(value)) return [sign, indent([hardline, whole(page, value)])];
-  if (value.kind === "If") return group([sign, indent([line, page.around(value, clauses(page, value))])]);
-  return hanging.has(value.kind) ? [sign, " ", whole(page, value)] : group([sign, indent([line, expression(page, value)])]);
+  if (hanging.has(value.kind)) {
+    const doc = whole(page, value);
+    return typeof doc === "string" ? `${sign} ${doc}` : [sign, " ", doc];
+  }
+  const doc = value.kind === "Binary" ? group(join(line, row(page, value))) : value.kind === "If" ? clauses(page, value) : bare(page, value);
+  const flat = page.hasComments(value) ? undefined : short([sign, " ", doc]);
+  return flat ?? group([sign, indent([line, page.around(value, doc)])]);
 }
 
 /** An expression without the comments around it, for those who print them before a sign. */
@@ -36,7 +42,10 @@ export function bare(page: Page, e: Expr): Doc {
     case "Bool": return String(e.value);
     case "None": return "none";
     case "Unary": return [e.op === "not" ? "not " : "-", sub(e.operand)];
-    case "Binary": return row(page, e);
+    case "Binary": {
+      const parts = row(page, e);
+      return short(parts, " ") ?? group(indent(join(line, parts)));
+    }
     case "Pipe": return pipeline(page, e, false);
     case "Range": return [e.from ? [sub(e.from), page.joint(e.from)] : "", "..", e.to ? sub(e.to) : ""];
     case "Label": return [e.label.name, ": ", sub(e.body)];
@@ -48,7 +57,7 @@ export function bare(page: Page, e: Expr): Doc {
     case "Repeat": return repeat(page, e);
     case "Paren": return bracketed(page, "(", () => args(page, e.items), ")");
     case "List": return list(page, e);
-    case "For": return group(["[", indent([softline, "for ", binding(page, e.binding), ":", indent([line, sub(e.body)])]), softline, "]"]);
+    case "For": return group(["[", indent([softline, "for ", page.around(e.binding, binding(page, e.binding)), page.joint(e.binding), ":", indent([line, sub(e.body)])]), softline, "]"]);
     case "Set": return setOf(e.items.map((i) => page.written(i)));
     case "If": return group(clauses(page, e));
     case "Match": return match(page, e);
@@ -60,11 +69,13 @@ const setOf = (names: readonly string[]): string => `{${names.join(", ")}}`;
 
 export function binding(page: Page, b: Binding): Doc {
   const to = b.to ? [page.joint(b.from), "..", expression(page, b.to)] : "";
-  return page.around(b, [b.name.name, " in ", expression(page, b.from), to]);
+  return [b.name.name, " in ", expression(page, b.from), to];
 }
 
 function suffixed(page: Page, object: Expr, suffix: Doc): Doc {
-  return [expression(page, object), page.hasTrailing(object) ? indent([hardline, suffix]) : suffix];
+  const before = expression(page, object);
+  if (typeof before === "string" && typeof suffix === "string") return before + suffix;
+  return [before, page.hasTrailing(object) ? indent([hardline, suffix]) : suffix];
 }
 
 function args(page: Page, items: readonly Arg[], rest?: unknown): Item[] {
@@ -73,17 +84,17 @@ function args(page: Page, items: readonly Arg[], rest?: unknown): Item[] {
 }
 
 function arg(page: Page, a: Arg): Doc {
-  return a.name ? [a.name.name, equals(page, a.value)] : expression(page, a.value);
+  if (!a.name) return expression(page, a.value);
+  const value = equals(page, a.value);
+  return typeof value === "string" ? a.name.name + value : [a.name.name, value];
 }
 
 // ── Rows and pipelines ────────────────────────────────────────────────────────────────────────────────────────────────
 
-function row(page: Page, e: Binary): Doc {
+/** The operands of a row, with its operators before them. */
+function row(page: Page, e: Binary): Doc[] {
   const { first, rest } = rowOf(e);
-  return group([
-    expression(page, first),
-    indent(rest.map(({ op, value }) => [line, page.after(`${op} `, value, bare(page, value))])),
-  ]);
+  return [expression(page, first), ...rest.map(({ op, value }) => page.after(`${op} `, value, bare(page, value)))];
 }
 
 /** One stage a line, if the whole does not fit on one; `kept`: also where the author has it so. */
@@ -95,11 +106,15 @@ function pipeline(page: Page, e: Pipe, kept: boolean): Doc {
     broken ||= kept && page.hasNewline(end, page.next(end));
     end = stage.span.end;
   }
-  const steps = indent(stages.map((stage) => [line, page.after("-> ", stage, bare(page, stage))]));
-  if (input.kind !== "Paren" || broken) return group([expression(page, input), steps], { shouldBreak: broken });
+  const parts = [expression(page, input), ...stages.map((stage) => page.after("-> ", stage, bare(page, stage)))];
+  const flat = broken ? undefined : short(parts, " ");
+  if (flat !== undefined) return flat;
+  const [head = "", ...rest] = parts;
+  const steps = indent(rest.map((step) => [line, step]));
+  if (input.kind !== "Paren" || broken) return group([head, steps], { shouldBreak: broken });
   // Behind a `)` on a line of its own there is room for the stages.
   const id = Symbol("input");
-  return group([group(expression(page, input), { id }), ifBreak(group(steps), steps, { groupId: id })]);
+  return group([group(head, { id }), ifBreak(group(steps), steps, { groupId: id })]);
 }
 
 // ── Slots and repeats ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -118,8 +133,7 @@ function fillers(page: Page, e: Fill): Doc {
 }
 
 function repeat(page: Page, e: Repeat): Doc {
-  const digits = e.count.kind === "Number" && page.text[e.count.span.start - 1] === "x";
-  const count = digits ? page.written(e.count) : ["{", expression(page, e.count), page.joint(e.count), "}"];
+  const count = isNumbered(e) ? page.written(e.count) : ["{", expression(page, e.count), page.joint(e.count), "}"];
   return suffixed(page, e.body, [" x", count]);
 }
 
@@ -144,11 +158,16 @@ function clauses(page: Page, e: If): Doc {
   let last: Expr = e;
   for (; last.kind === "If" && (last === e || !page.hasComments(last)); last = last.else) {
     const test = [word, "if ", indent(expression(page, last.condition))];
-    made.push(group([test, line, page.after("then ", last.then, indent(bare(page, last.then)))]));
+    made.push(group([test, line, page.after("then ", last.then, branch(page, last.then))]));
     word = "else ";
   }
-  made.push(page.after("else ", last, indent(bare(page, last))));
+  made.push(page.after("else ", last, branch(page, last)));
   return join(line, made);
+}
+
+/** An `if` in a branch stands further in than the one around it. */
+function branch(page: Page, e: Expr): Doc {
+  return e.kind === "If" ? indent(bare(page, e)) : bare(page, e);
 }
 
 function match(page: Page, e: Match): Doc {

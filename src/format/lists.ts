@@ -4,6 +4,7 @@ import { builders } from "prettier/doc";
 import type { AxisPattern, Param, Params, Slot, Slots, TypeExpr } from "../syntax/ast.ts";
 import { equals, expression } from "./expressions.ts";
 import type { Commented, Page } from "./page.ts";
+import { short } from "./width.ts";
 
 const { align, fill, group, hardline, indent, join, line, softline } = builders;
 
@@ -32,6 +33,8 @@ export function bracketed(page: Page, open: string, items: () => readonly Item[]
   const made = items();
   page.inMapLine = inMapLine;
   if (made.length === 0) return open + close;
+  const flat = hasComments(page, made) ? undefined : short(made.map((i) => i.doc), ", ");
+  if (flat !== undefined) return open + flat + close;
   return group([open, indent([softline, filled(page, made)]), softline, close], { shouldBreak: hasComments(page, made) });
 }
 

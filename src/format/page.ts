@@ -75,12 +75,16 @@ export class Page {
 
   /** The line before that of `offset` is blank. */
   private isBlankBefore(offset: number): boolean {
-    const line = this.text.lastIndexOf("\n", offset - 1);
-    return line > 0 && /\n[ \t]*$/.test(this.text.slice(this.text.lastIndexOf("\n", line - 1), line));
+    const start = this.startOfLine(offset);
+    return start > 0 && this.text.slice(this.startOfLine(start - 1), start).trim() === "";
   }
 
   private startsLine(offset: number): boolean {
-    return /(^|\n)[ \t]*$/.test(this.text.slice(this.text.lastIndexOf("\n", offset - 1), offset));
+    return this.text.slice(this.startOfLine(offset), offset).trim() === "";
+  }
+
+  private startOfLine(offset: number): number {
+    return offset === 0 ? 0 : this.text.lastIndexOf("\n", offset - 1) + 1;
   }
 
   /** A new line, and a blank one if the author left some. */
@@ -108,19 +112,19 @@ export class Page {
   }
 
   /** The comments before a node, each on its line. */
-  leading(node: Commented): Doc {
+  private leading(node: Commented): Doc {
     return (node.comments ?? []).filter((c) => c.leading).map((c) => [this.comment(c), this.newline(c)]);
   }
 
-  /** The comments behind a node: they end the line that it ends on, or follow it on lines of their own. */
-  trailing(node: Commented): Doc {
+  /** The comments behind a node: the first ends the line that the node ends on, unless it has a line of its own; the others follow. */
+  private trailing(node: Commented): Doc {
     return (node.comments ?? []).filter((c) => c.trailing).map((c, i): Doc => {
       if (i === 0 && !this.startsLine(c.start)) return [lineSuffix([" ", this.comment(c)]), breakParent];
       return [lineSuffix([hardline, this.isBlankBefore(c.start) ? hardline : "", this.comment(c)]), breakParent];
     });
   }
 
-  /** Comments that stand in a node with nothing before or behind them in it. */
+  /** Comments between braces, or in a file, with nothing before or behind them. */
   dangling(node: Commented): readonly { readonly span: Comment; readonly doc: Doc }[] {
     return (node.comments ?? []).filter((c) => !c.leading && !c.trailing).map((c) => ({ span: c, doc: this.comment(c) }));
   }
@@ -128,23 +132,18 @@ export class Page {
   /** A node with its comments around it. */
   around(node: Commented, doc: Doc): Doc {
     if (node.comments === undefined) return doc;
-    return [this.leading(node), this.isKept(node) ? this.verbatim(node) : [doc, this.strays(node)], this.trailing(node)];
+    return [this.leading(node), this.isKept(node) ? this.verbatim(node) : doc, this.trailing(node)];
   }
 
   /** As `around`, with `before` between the comments and the node: `-> ` belongs to the stage behind it. */
   after(before: Doc, node: Commented, doc: Doc): Doc {
-    return node.comments === undefined ? [before, doc] : [this.leading(node), before, doc, this.strays(node), this.trailing(node)];
+    if (node.comments === undefined) return typeof before === "string" && typeof doc === "string" ? before + doc : [before, doc];
+    return [this.leading(node), before, doc, this.trailing(node)];
   }
 
   /** A new line where a comment ends the line of `node`, although the code would go on behind it. */
   joint(node: Commented): Doc {
     return this.hasTrailing(node) ? hardline : "";
-  }
-
-  /** Dangling comments that nothing else has printed go to the end of the line. */
-  private strays(node: Commented): Doc {
-    return (node.comments ?? []).filter((c) => !c.leading && !c.trailing && !c.printed)
-      .map((c) => [lineSuffix([" ", this.comment(c)]), breakParent]);
   }
 
   private comment(c: Comment): Doc {

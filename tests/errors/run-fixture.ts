@@ -5,7 +5,8 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
-import { checkAll, elaborate, prepare, type Json, type SourceRequest } from "../../src/compile.ts";
+import { checkAll, elaborate, lawsOf, prepare, type Json, type SourceRequest } from "../../src/compile.ts";
+import { Tester } from "../../src/equivalence/law.ts";
 import { library } from "../../src/host/stdlib.ts";
 import type { SourceFile } from "../../src/source/source.ts";
 import { parse } from "../../src/syntax/parse.ts";
@@ -39,6 +40,19 @@ const program: RunFixture = async (path) => {
   return prepare(one.value, { cache: true, optimize: true, keeps: () => false }).diagnostics;
 };
 
+/** The same, and then its laws are tested: some mistakes show only at drawn sizes. */
+const law: RunFixture = async (path) => {
+  const main = fixtureSource(path);
+  const checked = checkAll({ library, main, uses: [], settings: [], readModule: () => undefined }).diagnostics;
+  if (checked.length > 0) return checked;
+  const laws = lawsOf({ library, main, uses: [], settings: [], readModule: () => undefined });
+  const tester = new Tester({ seed: 0, budget: 10_000, now: () => 0 });
+  return (laws.value ?? []).flatMap((l) => {
+    const { verdict } = tester.test(l);
+    return verdict.kind === "invalid" ? verdict.diagnostics : [];
+  });
+};
+
 /** A checkpoint made of the fixture's head: its config, and tensors as `{"name": ["F32", [2, 3]]}`. */
 const mapped: RunFixture = async (path) => {
   const file = fixtureSource(path);
@@ -63,7 +77,7 @@ export const runFixture: Readonly<Record<string, RunFixture>> = {
   axis: program,
   type: program,
   model: program,
-  law: program,
+  law,
   config: mapped,
   map: mapped,
   weight: runBrokenFixture,

@@ -50,6 +50,14 @@ export const cliCodes = {
     wrong: "tfm check /root/secret.tfm",
     right: "tfm check model.tfm",
   }),
+  "cli/unwritable": entry<{ path: string; reason: string }>({
+    severity: "error",
+    message: (p) => `${p.path} cannot be written: ${p.reason}; it is as it was`,
+    why: "The operating system refused.",
+    mend: "Check the permissions of the file and of its folder.",
+    wrong: "tfm fmt /usr/share/model.tfm",
+    right: "tfm fmt model.tfm",
+  }),
   "cli/setting-form": entry<{ text: string }>({
     severity: "error",
     message: (p) => `-s takes NAME=VALUE, not ${p.text === "" ? "an empty text" : p.text}`,
