@@ -32,10 +32,17 @@ import {
   zeros,
 } from "./tensor.ts";
 
+/** The axes of what is looked up: in place of the axis those of the indices that the table lacks. */
+function lookedUp<A extends { readonly name: string }>(table: readonly A[], indices: readonly A[], axis: string): A[] {
+  const others = table.filter((a) => a.name !== axis);
+  const own = indices.filter((a) => !others.some((b) => b.name === a.name));
+  return table.flatMap((a) => (a.name === axis ? own : [a]));
+}
+
 const lookup: Primitive<"lookup"> = {
   name: "lookup",
   doc:
-    "Each index picks along one axis of the table; a negative one counts from its end. The indices' axes come first, then those of the table that they lack; " +
+    "Each index picks along one axis of the table; a negative one counts from its end. The indices' axes stand where the axis stood; " +
     "axes that both have are aligned. A table [vocab, hidden] at ids [batch, seq] is [batch, seq, hidden]; x [batch, seq, hidden] at end [batch] is [batch, hidden].",
   operands: ["table", "indices"],
   traits: ["structural"],
@@ -51,13 +58,12 @@ const lookup: Primitive<"lookup"> = {
     const rest = table.axes.filter((a) => a.name !== axis);
     const clash = rest.find((a) => axisNamed(indices, a.name) && !axisNamed(indices, a.name)!.size.equals(a.size));
     if (clash) return axisSizes(clash, axisNamed(indices, clash.name)!, [0, 1]);
-    return result(table.dtype, [...indices.axes, ...rest.filter((a) => !axisNamed(indices, a.name))]);
+    return result(table.dtype, lookedUp(table.axes, indices.axes, axis));
   },
   evaluate(run, [table, indices], { axis }) {
     const size = sizeOf(table!.axes, axis);
     const stride = stridesIn(table!.axes, table!.axes)[axisIndex(table!.axes, axis)]!;
-    const rest = table!.axes.filter((a) => a.name !== axis);
-    const result = alignedAxes([indices!, { axes: rest }]);
+    const result = lookedUp(table!.axes, indices!.axes, axis);
     // Along the looked-up axis the place depends on the index alone, along an axis of that name of the indices not at all.
     const others = table!.axes.map((a) => (a.name === axis ? { ...a, name: "" } : a));
     const base = places(others, result);

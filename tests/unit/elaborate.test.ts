@@ -92,6 +92,7 @@ test.each([
   ["stack[pair](x, x)", "float[batch, seq, hidden=8, pair=2]"],
   ["dot(x, x[seq -> keys], over = hidden)", "float[batch, seq, keys=seq]"],
   ["mean(x, over = (seq, hidden))", "float[batch]"],
+  ["x[seq = position(seq)]", "float[batch, seq, hidden=8]"],
   ["where(x > 0, x, 0)", "float[batch, seq, hidden=8]"],
   ["x * position(seq)", "float[batch, seq, hidden=8]"],
 ])("%s is %s", (expression, type) => {
