@@ -47,7 +47,7 @@ export const cliCodes = {
     message: (p) => `${p.path} cannot be read: ${p.reason}`,
     why: "The operating system refused.",
     mend: "Check the path and its permissions.",
-    wrong: "tfm check /root/secret.tfm",
+    wrong: "tfm check unreadable.tfm // without the right to read it",
     right: "tfm check model.tfm",
   }),
   "cli/unwritable": entry<{ path: string; reason: string }>({
