@@ -47,7 +47,7 @@ export function bare(page: Page, e: Expr): Doc {
       return short(parts, " ") ?? group(indent(join(line, parts)));
     }
     case "Pipe": return pipeline(page, e, false);
-    case "Range": return [e.from ? [sub(e.from), page.joint(e.from)] : "", "..", e.to ? sub(e.to) : ""];
+    case "Range": return range(page, e.from, e.to);
     case "Label": return [e.label.name, ": ", sub(e.body)];
     case "New": return ["new ", sub(e.body)];
     case "Member": return suffixed(page, e.object, `.${e.set ? setOf(e.names.map((n) => n.name)) : e.names.map((n) => n.name).join()}`);
@@ -68,8 +68,13 @@ export function bare(page: Page, e: Expr): Doc {
 const setOf = (names: readonly string[]): string => `{${names.join(", ")}}`;
 
 export function binding(page: Page, b: Binding): Doc {
-  const to = b.to ? [page.joint(b.from), "..", expression(page, b.to)] : "";
-  return [b.name.name, " in ", expression(page, b.from), to];
+  return [b.name.name, " in ", b.to ? range(page, b.from, b.to) : expression(page, b.from)];
+}
+
+function range(page: Page, from: Expr | undefined, to: Expr | undefined): Doc {
+  const start = from ? expression(page, from) : "";
+  const gap = from && (page.hasTrailing(from) || (to && page.hasLeading(to))) ? hardline : "";
+  return [start, gap, to ? page.after("..", to, bare(page, to)) : ".."];
 }
 
 function suffixed(page: Page, object: Expr, suffix: Doc): Doc {
