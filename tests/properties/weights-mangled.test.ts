@@ -73,21 +73,24 @@ const VALUES: readonly unknown[] = [
 ];
 const WORDS = ["F32", "BF16", "F64", "F8_E5M2", "f32", "", "constructor", "__proto__"] as const;
 
+/** One of the values, as a copy: edits change what they have put in. */
+const anyValue = (): unknown => structuredClone(pick(VALUES));
+
 /** One edit of the structure of a header. */
 const EDITS: readonly ((header: Record<string, Entry>, name: string) => void)[] = [
   (h, n) => delete h[n],
-  (h, n) => ((h as Record<string, unknown>)[n] = pick(VALUES)),
-  (h, n) => (h[n]!.dtype = pick([...WORDS, ...VALUES])),
-  (h, n) => (h[n]!.shape = pick(VALUES)),
+  (h, n) => ((h as Record<string, unknown>)[n] = anyValue()),
+  (h, n) => (h[n]!.dtype = pick([...WORDS, anyValue()])),
+  (h, n) => (h[n]!.shape = anyValue()),
   (h, n) => (h[n]!.shape = [pick(NUMBERS), pick(NUMBERS)]),
   (h, n) => (h[n]!.data_offsets = [pick(NUMBERS), pick(NUMBERS)]),
   (h, n) => (h[n]!.data_offsets = [below(200), below(200)]),
-  (h, n) => (h[n]!.data_offsets = pick(VALUES)),
+  (h, n) => (h[n]!.data_offsets = anyValue()),
   (h, n) => delete (h[n] as Partial<Entry>)[pick(["dtype", "shape", "data_offsets"] as const)],
   (h, n) =>
     (h[pick(["", "x", "__proto__", "__metadata__", "constructor", `a${"b".repeat(2000)}`, "\u001b[2J", "../x"])] =
       structuredClone(h[n]!)),
-  (h) => ((h as Record<string, unknown>)["__metadata__"] = pick(VALUES)),
+  (h) => ((h as Record<string, unknown>)["__metadata__"] = anyValue()),
 ];
 
 function mangledHeader(): Uint8Array {
