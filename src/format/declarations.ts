@@ -78,25 +78,27 @@ function checkpoint(page: Page, d: Checkpoint): Doc {
 
 function law(page: Page, d: Law): Doc {
   const loop = clause(page, "for", d.bindings.map((b) => ({ node: b, doc: binding(page, b) })));
-  const head = group([`law ${page.written(d.title)}`, operands(page, d), loop, line, "{"]);
+  const head = group([titled(page, "law", d), loop, line, "{"]);
   return [head, equation(page, d.body.span.start, [whole(page, d.body), wheres(page, d.wheres)])];
 }
 
 function rewrite(page: Page, d: Rewrite): Doc {
   const test = d.when ? indent([line, "when ", expression(page, d.when)]) : "";
-  const head = group([`rewrite ${page.written(d.title)}`, operands(page, d), test, line, "{"]);
+  const head = group([titled(page, "rewrite", d), test, line, "{"]);
   const right = indent([line, page.after("=> ", d.right, bare(page, d.right))]);
   return [head, equation(page, d.left.span.start, [group([expression(page, d.left), right]), wheres(page, d.wheres)])];
 }
 
-function operands(page: Page, d: Law | Rewrite): Doc {
-  return d.operands.items.length === 0 ? "" : [" ", parameters(page, 4, d.operands)];
+/** The title and its operands, which stand below it if they do not fit beside it. */
+function titled(page: Page, word: string, d: Law | Rewrite): Doc {
+  const title = `${word} ${page.written(d.title)}`;
+  return d.operands.items.length === 0 ? title : group([title, indent([line, parameters(page, 0, d.operands)])]);
 }
 
 /** What stands in the braces of a law: on one line if the author has it so and it fits. */
 function equation(page: Page, start: number, inside: Doc): Doc {
   const broken = page.hasNewline(page.text.lastIndexOf("{", start), start);
-  return group([indent([line, inside]), line, "}"], { shouldBreak: broken });
+  return group([indent([line, group(inside)]), line, "}"], { shouldBreak: broken });
 }
 
 function wheres(page: Page, items: readonly Where[]): Doc {

@@ -44,7 +44,7 @@ export function bare(page: Page, e: Expr): Doc {
     case "Unary": return [e.op === "not" ? "not " : "-", sub(e.operand)];
     case "Binary": {
       const parts = row(page, e);
-      return short(parts, " ") ?? group(indent(join(line, parts)));
+      return short(parts, " ") ?? group([parts[0] ?? "", indent(parts.slice(1).map((part) => [line, part]))]);
     }
     case "Pipe": return pipeline(page, e, false);
     case "Range": return range(page, e.from, e.to);
@@ -163,7 +163,8 @@ function clauses(page: Page, e: If): Doc {
   let last: Expr = e;
   for (; last.kind === "If" && (last === e || !page.hasComments(last)); last = last.else) {
     const test = [word, "if ", indent(expression(page, last.condition))];
-    made.push(group([test, line, page.after("then ", last.then, branch(page, last.then))]));
+    // The comments behind it end the line, and do not break it.
+    made.push([group([test, line, page.leading(last.then), "then ", branch(page, last.then)]), page.trailing(last.then)]);
     word = "else ";
   }
   made.push(page.after("else ", last, branch(page, last)));

@@ -112,12 +112,12 @@ export class Page {
   }
 
   /** The comments before a node, each on its line. */
-  private leading(node: Commented): Doc {
+  leading(node: Commented): Doc {
     return (node.comments ?? []).filter((c) => c.leading).map((c) => [this.comment(c), this.newline(c)]);
   }
 
   /** The comments behind a node: the first ends the line that the node ends on, unless it has a line of its own; the others follow. */
-  private trailing(node: Commented): Doc {
+  trailing(node: Commented): Doc {
     return (node.comments ?? []).filter((c) => c.trailing).map((c, i): Doc => {
       if (i === 0 && !this.startsLine(c.start)) return [lineSuffix([" ", this.comment(c)]), breakParent];
       return [lineSuffix([hardline, this.isBlankBefore(c.start) ? hardline : "", this.comment(c)]), breakParent];

@@ -12,7 +12,7 @@ const attention = (from: string, to: string): Change => ({ module: "std.attentio
 const operators = (from: string, to: string): Change => ({ module: "std.operators", from, to });
 const inFile = (module: string) => (from: string, to: string): Change => ({ module: `std.families.${module}`, from, to });
 
-const scale = attention("scale: float = head_dim ^ -0.5, softcap: float? = none, bias = false): attention", "scale: float = 1, softcap: float? = none, bias = false): attention");
+const scale = attention("qk_norm_whole = false, scale: float = head_dim ^ -0.5", "qk_norm_whole = false, scale: float = 1");
 const causal = layers("block decoder(...) < ... > = transformer_layer(causal = true, ...) < ... >", "block decoder(...) < ... > = transformer_layer(causal = false, ...) < ... >");
 const epsilon = operators("rsqrt(mean(x ^ 2, over = d) + eps) * weight", "rsqrt(mean(x ^ 2, over = d)) * weight + eps");
 const centred = operators("op centre(x: [..., d]) = x - mean(x, over = d)", "op centre(x: [..., d]) = x");
