@@ -1,7 +1,8 @@
 /** The built command, as `npm install` makes it: it starts, finds its library, and loads little before it knows what to do. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { format, type Plugin } from "prettier";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const root = new URL("../..", import.meta.url).pathname;
@@ -30,6 +31,18 @@ test("it compiles and runs", () => {
   expect(made.stderr).toBe("");
   expect(made.stdout).toContain("run once in ONNX Runtime");
   expect(tfm("run", out, "--input", "x=random:1").stdout).toContain("float32[1, 8, 8]");
+});
+
+test("the plugin writes what `tfm fmt` writes, and brings prettier to neither", async () => {
+  const text = "model m { input x: [batch,d]; output y = x->tanh }\nop f(x)=x  // as it is\n";
+  const path = join(folder, "loose.tfm");
+  writeFileSync(path, text);
+  expect(tfm("fmt", path)).toMatchObject({ status: 0, stderr: "formatted 1 of 1 file\n" });
+  const plugin = (await import(join(folder, "dist", "prettier.js"))) as Plugin;
+  expect(await format(text, { filepath: path, plugins: [plugin] })).toBe(readFileSync(path, "utf8"));
+  for (const file of readdirSync(join(folder, "dist", "chunks"))) {
+    expect(readFileSync(join(folder, "dist", "chunks", file), "utf8")).not.toMatch(/(from|import\()"prettier/);
+  }
 });
 
 test("--help and --version load the options and nothing else", () => {
