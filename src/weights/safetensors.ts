@@ -224,6 +224,8 @@ function shorten(problems: readonly Diagnostic[]): readonly Diagnostic[] {
 
 /** What a file is that some people have in place of a safetensors file, by how it begins. */
 function otherFormat(start: Uint8Array): { readonly what: string; readonly hint: string } | undefined {
+  // A header's length of less than 4 GB ends in four zeros, whatever it begins with: 0x0580 looks like a pickle's first bytes.
+  if (start.subarray(4, PREFIX_BYTES).every((byte) => byte === 0)) return undefined;
   const text = String.fromCharCode(...start.subarray(0, PREFIX_BYTES));
   if (text.startsWith("version "))
     return {

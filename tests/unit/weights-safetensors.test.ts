@@ -91,6 +91,14 @@ test("other files that are called .safetensors are named for what they are", () 
   expect(start("GGUF\x03\0\0\0")[0]).toContain("a GGUF file");
 });
 
+test("no length of a header is taken for the beginning of another format", () => {
+  const start = new Uint8Array(8);
+  for (let length = 8; length <= 8_000_000; length += 8) {
+    new DataView(start.buffer).setBigUint64(0, BigInt(length), true);
+    if (headerLength(start, "model.safetensors", 100_000_000).value !== length) expect.fail(`a header of ${length} bytes`);
+  }
+});
+
 test("a header that is no JSON object", () => {
   expect(said('{"w": {"dtype"')).toEqual([
     "weight/header-json: the header of model.safetensors is no JSON: it ends in the middle (character 15)",
