@@ -5,13 +5,29 @@
  */
 import type { Finding, Place } from "./findings.ts";
 import {
-  beginsDeclaration, beginsStatement, endOf, endsOperand, insertedToken, is, isName, isText, retype,
+  beginsDeclaration,
+  beginsStatement,
+  endOf,
+  endsOperand,
+  insertedToken,
+  is,
+  isName,
+  isText,
+  retype,
 } from "./kinds.ts";
 import * as T from "./tokens.ts";
 import type { IToken, TokenType } from "./tokens.ts";
 
-const closing = new Map<TokenType, TokenType>([[T.LParen, T.RParen], [T.LBracket, T.RBracket], [T.LBrace, T.RBrace]]);
-const opening = new Map<TokenType, TokenType>([[T.RParen, T.LParen], [T.RBracket, T.LBracket], [T.RBrace, T.LBrace]]);
+const closing = new Map<TokenType, TokenType>([
+  [T.LParen, T.RParen],
+  [T.LBracket, T.RBracket],
+  [T.LBrace, T.RBrace],
+]);
+const opening = new Map<TokenType, TokenType>([
+  [T.RParen, T.LParen],
+  [T.RBracket, T.LBracket],
+  [T.RBrace, T.LBrace],
+]);
 export const imageOf = (type: TokenType): string => type.PATTERN as string;
 
 interface Open {
@@ -153,7 +169,10 @@ class Balancer {
       const insert = last ? endOf(last) : offset;
       this.out.splice(index, 0, insertedToken(right, imageOf(right), insert));
       this.findings.push({
-        kind: "unclosed-bracket", close: imageOf(right), insert, ...place(token),
+        kind: "unclosed-bracket",
+        close: imageOf(right),
+        insert,
+        ...place(token),
         noticed: noticed ? place(noticed) : { start: offset, end: offset },
       });
     }
@@ -164,7 +183,8 @@ class Balancer {
     if (this.out[at]!.tokenType === T.LBrace) return undefined;
     const step = (t: IToken): number => (t.tokenType === T.Less ? 1 : t.tokenType === T.Greater ? -1 : 0);
     let around = 0;
-    for (let i = at - 1; i >= 0 && around <= 0 && !beginsStatement(this.out[i - 1], this.out[i]!); i--) around += step(this.out[i]!);
+    for (let i = at - 1; i >= 0 && around <= 0 && !beginsStatement(this.out[i - 1], this.out[i]!); i--)
+      around += step(this.out[i]!);
     if (around <= 0) return undefined;
     let inside = 0;
     let depth = 0;
@@ -181,7 +201,8 @@ class Balancer {
   private endsStatement(i: number, next: IToken | undefined): boolean {
     if (next === undefined) return this.stack.length === 0;
     const holds = this.top?.holds;
-    if (next.tokenType === T.RBrace) return holds !== undefined && holds !== "match" && this.top!.token.tokenType === T.LBrace;
+    if (next.tokenType === T.RBrace)
+      return holds !== undefined && holds !== "match" && this.top!.token.tokenType === T.LBrace;
     if (holds === "body") return beginsStatement(this.tokens[i], next);
     return holds === "map" && isName(next) && this.beginsEntry(i + 1);
   }

@@ -33,13 +33,18 @@ export function classify(text: string, tokens: readonly IToken[]): Classified {
   const settled = settleSlots(balanced, findings);
   const cutAt = limitDepth(settled, findings);
   return {
-    tokens: settled, findings, hasDeclarations: settled.some((t) => declarations.has(t.tokenType)),
+    tokens: settled,
+    findings,
+    hasDeclarations: settled.some((t) => declarations.has(t.tokenType)),
     ...(cutAt !== undefined ? { cutAt } : {}),
   };
 }
 
 const closer = new Map<TokenType, TokenType>([
-  [T.LParen, T.RParen], [T.LBracket, T.RBracket], [T.LBrace, T.RBrace], [T.SlotOpen, T.SlotClose],
+  [T.LParen, T.RParen],
+  [T.LBracket, T.RBracket],
+  [T.LBrace, T.RBrace],
+  [T.SlotOpen, T.SlotClose],
 ]);
 const closers = new Set(closer.values());
 /** A new expression begins behind these: the `if`s before it are over. */
@@ -73,7 +78,9 @@ function limitDepth(tokens: IToken[], findings: Finding[]): number | undefined {
     // A value must stand here, unless one has just ended.
     const ended = endsOperand(tokens[i - 1]);
     retype(t, T.NumberWord, "0");
-    const ends = open.reverse().map((o) => insertedToken(o.close, o.close === T.SlotClose ? ">" : imageOf(o.close), endOf(t)));
+    const ends = open
+      .reverse()
+      .map((o) => insertedToken(o.close, o.close === T.SlotClose ? ">" : imageOf(o.close), endOf(t)));
     tokens.splice(ended ? i : i + 1, tokens.length, ...ends);
     return t.startOffset;
   }

@@ -37,24 +37,30 @@ export class ExpressionRules extends CstParser {
   readonly expression: Rule = this.RULE("expression", () => {
     this.OR({
       DEF: [
-        { ALT: () => {
-          this.CONSUME(T.DotDot, { LABEL: "operator" });
-          this.SUBRULE(this.operand);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.DotDot, { LABEL: "operator" });
+            this.SUBRULE(this.operand);
+          },
+        },
         { ALT: () => this.SUBRULE1(this.operand) },
       ],
       ERR_MSG: "a value",
     });
     this.MANY(() => {
       this.OR1([
-        { ALT: () => {
-          this.CONSUME(T.Infix, { LABEL: "operator" });
-          this.SUBRULE2(this.operand);
-        } },
-        { ALT: () => {
-          this.CONSUME1(T.DotDot, { LABEL: "operator" });
-          this.OPTION(() => this.SUBRULE3(this.operand));
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Infix, { LABEL: "operator" });
+            this.SUBRULE2(this.operand);
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME1(T.DotDot, { LABEL: "operator" });
+            this.OPTION(() => this.SUBRULE3(this.operand));
+          },
+        },
       ]);
     });
   });
@@ -85,26 +91,27 @@ export class ExpressionRules extends CstParser {
 
   readonly suffix: Rule = this.RULE("suffix", () => {
     this.OR([
-      { ALT: () => {
-        this.CONSUME(T.Dot);
-        this.OR1({
-          DEF: [
-            { ALT: () => this.CONSUME(T.Name) },
-            { ALT: () => this.SUBRULE(this.set) },
-          ],
-          ERR_MSG: "a name or `{names}`",
-        });
-      } },
+      {
+        ALT: () => {
+          this.CONSUME(T.Dot);
+          this.OR1({
+            DEF: [{ ALT: () => this.CONSUME(T.Name) }, { ALT: () => this.SUBRULE(this.set) }],
+            ERR_MSG: "a name or `{names}`",
+          });
+        },
+      },
       { ALT: () => this.SUBRULE(this.parens) },
       { ALT: () => this.SUBRULE(this.brackets) },
       { ALT: () => this.SUBRULE(this.fillers) },
       { ALT: () => this.CONSUME(T.RepeatN) },
-      { ALT: () => {
-        this.CONSUME(T.RepeatX);
-        this.CONSUME(T.LBrace);
-        this.SUBRULE(this.expression);
-        this.CONSUME(T.RBrace);
-      } },
+      {
+        ALT: () => {
+          this.CONSUME(T.RepeatX);
+          this.CONSUME(T.LBrace);
+          this.SUBRULE(this.expression);
+          this.CONSUME(T.RBrace);
+        },
+      },
     ]);
   });
 
@@ -130,11 +137,13 @@ export class ExpressionRules extends CstParser {
     this.OR({
       DEF: [
         { ALT: () => this.CONSUME(T.Ellipsis) },
-        { ALT: () => {
-          this.CONSUME(T.Name);
-          this.CONSUME(T.Equal);
-          this.SUBRULE(this.expression);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Name);
+            this.CONSUME(T.Equal);
+            this.SUBRULE(this.expression);
+          },
+        },
         { ALT: () => this.SUBRULE1(this.expression) },
       ],
       ERR_MSG: "a value",
@@ -154,11 +163,13 @@ export class ExpressionRules extends CstParser {
     this.OR({
       DEF: [
         { ALT: () => this.CONSUME(T.Ellipsis) },
-        { ALT: () => {
-          this.CONSUME(T.Name);
-          this.CONSUME(T.Equal);
-          this.SUBRULE(this.filler);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Name);
+            this.CONSUME(T.Equal);
+            this.SUBRULE(this.filler);
+          },
+        },
         { ALT: () => this.SUBRULE1(this.filler) },
       ],
       ERR_MSG: "a block for a slot",
@@ -190,14 +201,16 @@ export class ExpressionRules extends CstParser {
 
   readonly list: Rule = this.RULE("list", () => {
     this.OR([
-      { ALT: () => {
-        this.CONSUME(T.LBracket);
-        this.CONSUME(T.For);
-        this.SUBRULE(this.binding);
-        this.CONSUME(T.Colon);
-        this.SUBRULE(this.expression);
-        this.CONSUME(T.RBracket);
-      } },
+      {
+        ALT: () => {
+          this.CONSUME(T.LBracket);
+          this.CONSUME(T.For);
+          this.SUBRULE(this.binding);
+          this.CONSUME(T.Colon);
+          this.SUBRULE(this.expression);
+          this.CONSUME(T.RBracket);
+        },
+      },
       { ALT: () => this.SUBRULE(this.brackets) },
     ]);
   });

@@ -54,7 +54,9 @@ export function parseText(text: string): Parsed {
   }
   return {
     ...(isBare ? { bare: node as BareCstNode } : { file: node as FileCstNode }),
-    tokens, docs: lexed.docs.map(aside), comments: lexed.comments.map(aside),
+    tokens,
+    docs: lexed.docs.map(aside),
+    comments: lexed.comments.map(aside),
     findings: cutAt === undefined ? findings : findings.filter((f) => isBefore(f, cutAt)),
   };
 }
@@ -68,7 +70,11 @@ function isBefore(f: Finding, cutAt: number): boolean {
 const aside = (t: IToken): Aside => ({ start: t.startOffset, end: endOf(t), text: t.image });
 
 function unexpected(
-  error: IRecognitionException, root: string, tokens: readonly IToken[], at: number, length: number,
+  error: IRecognitionException,
+  root: string,
+  tokens: readonly IToken[],
+  at: number,
+  length: number,
 ): Finding {
   const rules = error.context.ruleStack.length > 0 ? error.context.ruleStack : [root];
   // Tokens that the text does not have are not spoken of.

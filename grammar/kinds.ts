@@ -3,15 +3,51 @@ import * as T from "./tokens.ts";
 import type { IToken, TokenType } from "./tokens.ts";
 
 const nameTypes = new Set<TokenType>([
-  T.Name, T.As, T.WhereWord, T.From, T.Over, T.Prefix, T.Class, T.Rename, T.Cache, T.In, T.X, T.XNumber,
+  T.Name,
+  T.As,
+  T.WhereWord,
+  T.From,
+  T.Over,
+  T.Prefix,
+  T.Class,
+  T.Rename,
+  T.Cache,
+  T.In,
+  T.X,
+  T.XNumber,
 ]);
 const ending = new Set<TokenType>([
-  ...nameTypes, T.EntryName, T.NumberWord, T.Text, T.UnclosedText, T.OddText, T.True, T.False, T.None, T.RParen, T.RBracket,
-  T.RBrace, T.RepeatN, T.SlotClose,
+  ...nameTypes,
+  T.EntryName,
+  T.NumberWord,
+  T.Text,
+  T.UnclosedText,
+  T.OddText,
+  T.True,
+  T.False,
+  T.None,
+  T.RParen,
+  T.RBracket,
+  T.RBrace,
+  T.RepeatN,
+  T.SlotClose,
 ]);
 const beginning = new Set<TokenType>([
-  ...nameTypes, T.NumberWord, T.Text, T.UnclosedText, T.OddText, T.True, T.False, T.None, T.LParen, T.LBracket, T.LBrace,
-  T.Not, T.If, T.Match, T.New,
+  ...nameTypes,
+  T.NumberWord,
+  T.Text,
+  T.UnclosedText,
+  T.OddText,
+  T.True,
+  T.False,
+  T.None,
+  T.LParen,
+  T.LBracket,
+  T.LBrace,
+  T.Not,
+  T.If,
+  T.Match,
+  T.New,
 ]);
 const reserved = new Set<TokenType>(T.reservedWords);
 const statement = new Set<TokenType>(T.statementWords);
@@ -29,9 +65,14 @@ export const is = (t: IToken | undefined, type: TokenType): boolean => t?.tokenT
 /** `model`, `law`, ... where they begin a declaration; `op` and `block` are types too. */
 export function beginsDeclaration(before: IToken | undefined, t: IToken, after: IToken | undefined): boolean {
   switch (t.tokenType) {
-    case T.Use: case T.Model: case T.Checkpoint: case T.Law: case T.Rewrite:
+    case T.Use:
+    case T.Model:
+    case T.Checkpoint:
+    case T.Law:
+    case T.Rewrite:
       return true;
-    case T.Block: case T.Op:
+    case T.Block:
+    case T.Op:
       return !is(before, T.Colon) && isName(after);
     default:
       return false;
@@ -57,7 +98,12 @@ export function retype(t: IToken, type: TokenType, image?: string): void {
 /** A token that the text has not, of no width, at `offset`. */
 export function insertedToken(type: TokenType, image: string, offset: number): IToken {
   return {
-    tokenType: type, tokenTypeIdx: type.tokenTypeIdx!, image, startOffset: offset, endOffset: offset - 1, payload: "inserted",
+    tokenType: type,
+    tokenTypeIdx: type.tokenTypeIdx!,
+    image,
+    startOffset: offset,
+    endOffset: offset - 1,
+    payload: "inserted",
   };
 }
 export const isInserted = (t: IToken): boolean => t.payload === "inserted";
@@ -65,7 +111,10 @@ export const isInserted = (t: IToken): boolean => t.payload === "inserted";
 /** One token in the place of two that touch or follow each other. */
 export function joined(first: IToken, last: IToken, type: TokenType, image: string): IToken {
   return {
-    tokenType: type, tokenTypeIdx: type.tokenTypeIdx!, image, startOffset: first.startOffset,
+    tokenType: type,
+    tokenTypeIdx: type.tokenTypeIdx!,
+    image,
+    startOffset: first.startOffset,
     endOffset: last.endOffset ?? last.startOffset,
   };
 }

@@ -23,17 +23,19 @@ export class LineRules extends ExpressionRules {
     this.OR({
       DEF: [
         { ALT: () => this.CONSUME(T.Ellipsis) },
-        { ALT: () => {
-          this.CONSUME(T.Name);
-          this.OPTION(() => {
-            this.CONSUME(T.Colon);
-            this.SUBRULE(this.type);
-          });
-          this.OPTION1(() => {
-            this.CONSUME(T.Equal);
-            this.SUBRULE(this.expression);
-          });
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Name);
+            this.OPTION(() => {
+              this.CONSUME(T.Colon);
+              this.SUBRULE(this.type);
+            });
+            this.OPTION1(() => {
+              this.CONSUME(T.Equal);
+              this.SUBRULE(this.expression);
+            });
+          },
+        },
       ],
       ERR_MSG: "a parameter's name",
     });
@@ -52,18 +54,20 @@ export class LineRules extends ExpressionRules {
     this.OR({
       DEF: [
         { ALT: () => this.CONSUME(T.Ellipsis) },
-        { ALT: () => {
-          this.CONSUME(T.Name);
-          this.OPTION(() => this.CONSUME(T.Question));
-          this.OPTION1(() => {
-            this.CONSUME(T.Colon);
-            this.CONSUME1(T.Name, { LABEL: "role" });
-          });
-          this.OPTION2(() => {
-            this.CONSUME(T.Equal);
-            this.SUBRULE(this.filler);
-          });
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Name);
+            this.OPTION(() => this.CONSUME(T.Question));
+            this.OPTION1(() => {
+              this.CONSUME(T.Colon);
+              this.CONSUME1(T.Name, { LABEL: "role" });
+            });
+            this.OPTION2(() => {
+              this.CONSUME(T.Equal);
+              this.SUBRULE(this.filler);
+            });
+          },
+        },
       ],
       ERR_MSG: "a slot's name",
     });
@@ -72,15 +76,17 @@ export class LineRules extends ExpressionRules {
   readonly type: Rule = this.RULE("type", () => {
     this.OR({
       DEF: [
-        { ALT: () => {
-          this.OR1([
-            { ALT: () => this.CONSUME(T.Name, { LABEL: "base" }) },
-            { ALT: () => this.CONSUME(T.Dim, { LABEL: "base" }) },
-            { ALT: () => this.CONSUME(T.Op, { LABEL: "base" }) },
-            { ALT: () => this.CONSUME(T.Block, { LABEL: "base" }) },
-          ]);
-          this.OPTION(() => this.SUBRULE(this.axes));
-        } },
+        {
+          ALT: () => {
+            this.OR1([
+              { ALT: () => this.CONSUME(T.Name, { LABEL: "base" }) },
+              { ALT: () => this.CONSUME(T.Dim, { LABEL: "base" }) },
+              { ALT: () => this.CONSUME(T.Op, { LABEL: "base" }) },
+              { ALT: () => this.CONSUME(T.Block, { LABEL: "base" }) },
+            ]);
+            this.OPTION(() => this.SUBRULE(this.axes));
+          },
+        },
         { ALT: () => this.SUBRULE1(this.axes) },
       ],
       ERR_MSG: "a type",
@@ -105,16 +111,20 @@ export class LineRules extends ExpressionRules {
     this.OR({
       DEF: [
         { ALT: () => this.CONSUME(T.Ellipsis) },
-        { ALT: () => {
-          this.CONSUME(T.Name);
-          this.CONSUME(T.As);
-          this.CONSUME(T.Text);
-        } },
-        { ALT: () => {
-          this.CONSUME1(T.Name);
-          this.CONSUME(T.Equal);
-          this.SUBRULE(this.expression);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Name);
+            this.CONSUME(T.As);
+            this.CONSUME(T.Text);
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME1(T.Name);
+            this.CONSUME(T.Equal);
+            this.SUBRULE(this.expression);
+          },
+        },
         { ALT: () => this.SUBRULE1(this.expression) },
       ],
       ERR_MSG: "an axis",
@@ -179,11 +189,13 @@ export class LineRules extends ExpressionRules {
     this.OR({
       DEF: [
         { ALT: () => this.CONSUME(T.Name) },
-        { ALT: () => {
-          this.CONSUME(T.LParen);
-          this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.CONSUME1(T.Name) });
-          this.CONSUME(T.RParen);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.LParen);
+            this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.CONSUME1(T.Name) });
+            this.CONSUME(T.RParen);
+          },
+        },
       ],
       ERR_MSG: "a name",
     });
@@ -279,15 +291,19 @@ export class LineRules extends ExpressionRules {
     this.SUBRULE(this.path);
     this.OR({
       DEF: [
-        { ALT: () => {
-          this.CONSUME(T.Equal);
-          this.SUBRULE(this.expression);
-        } },
-        { ALT: () => {
-          this.CONSUME(T.From);
-          this.CONSUME(T.Text);
-          this.SUBRULE(this.map);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Equal);
+            this.SUBRULE(this.expression);
+          },
+        },
+        {
+          ALT: () => {
+            this.CONSUME(T.From);
+            this.CONSUME(T.Text);
+            this.SUBRULE(this.map);
+          },
+        },
       ],
       ERR_MSG: "`=` or `from`",
     });
@@ -307,22 +323,26 @@ export class LineRules extends ExpressionRules {
 
   readonly pathStep: Rule = this.RULE("pathStep", () => {
     this.OR([
-      { ALT: () => {
-        this.CONSUME(T.Dot);
-        this.OR1({
-          DEF: [
-            { ALT: () => this.CONSUME(T.Name) },
-            { ALT: () => this.CONSUME(T.Star) },
-            { ALT: () => this.SUBRULE(this.set) },
-          ],
-          ERR_MSG: "a name, `*` or `{names}`",
-        });
-      } },
-      { ALT: () => {
-        this.CONSUME(T.LBracket);
-        this.SUBRULE(this.expression);
-        this.CONSUME(T.RBracket);
-      } },
+      {
+        ALT: () => {
+          this.CONSUME(T.Dot);
+          this.OR1({
+            DEF: [
+              { ALT: () => this.CONSUME(T.Name) },
+              { ALT: () => this.CONSUME(T.Star) },
+              { ALT: () => this.SUBRULE(this.set) },
+            ],
+            ERR_MSG: "a name, `*` or `{names}`",
+          });
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(T.LBracket);
+          this.SUBRULE(this.expression);
+          this.CONSUME(T.RBracket);
+        },
+      },
     ]);
   });
 }

@@ -149,10 +149,12 @@ export class TfmParser extends LineRules {
   readonly meaning: Rule = this.RULE("meaning", () => {
     this.OR({
       DEF: [
-        { ALT: () => {
-          this.CONSUME(T.Equal);
-          this.SUBRULE(this.expression);
-        } },
+        {
+          ALT: () => {
+            this.CONSUME(T.Equal);
+            this.SUBRULE(this.expression);
+          },
+        },
         { ALT: () => this.SUBRULE(this.body) },
       ],
       ERR_MSG: "`=` or `{`",

@@ -5,7 +5,17 @@
  */
 import type { Finding } from "./findings.ts";
 import {
-  beginsDeclaration, beginsOperand, beginsStatement, endOf, endsOperand, insertedToken, is, isName, joined, retype, touches,
+  beginsDeclaration,
+  beginsOperand,
+  beginsStatement,
+  endOf,
+  endsOperand,
+  insertedToken,
+  is,
+  isName,
+  joined,
+  retype,
+  touches,
 } from "./kinds.ts";
 import * as T from "./tokens.ts";
 import type { IToken } from "./tokens.ts";
@@ -51,10 +61,14 @@ class Settler {
     const angles: number[] = [];
     this.t.forEach((t, i) => {
       switch (t.tokenType) {
-        case T.LParen: case T.LBracket: case T.LBrace:
+        case T.LParen:
+        case T.LBracket:
+        case T.LBrace:
           open.push(i);
           break;
-        case T.RParen: case T.RBracket: case T.RBrace: {
+        case T.RParen:
+        case T.RBracket:
+        case T.RBrace: {
           const from = open.pop()!;
           this.partner.set(from, i);
           this.partner.set(i, from);
@@ -113,9 +127,15 @@ class Settler {
     this.partner.set(i, at - 1);
     const open = this.t[i]!;
     this.findings.push({
-      kind: "unclosed-bracket", close: ">", insert: endOf(last), start: open.startOffset, end: endOf(open),
-      noticed: noticed && noticed.payload === undefined
-        ? { start: noticed.startOffset, end: endOf(noticed) } : { start: endOf(last), end: endOf(last) },
+      kind: "unclosed-bracket",
+      close: ">",
+      insert: endOf(last),
+      start: open.startOffset,
+      end: endOf(open),
+      noticed:
+        noticed && noticed.payload === undefined
+          ? { start: noticed.startOffset, end: endOf(noticed) }
+          : { start: endOf(last), end: endOf(last) },
     });
   }
 
@@ -144,14 +164,22 @@ class Settler {
   private inBlockHead(i: number): boolean {
     let name = i - 1;
     if (is(this.t[name], T.RParen)) name = (this.partner.get(name) ?? 0) - 1;
-    return is(this.t[name - 1], T.Block) && isName(this.t[name]) && beginsDeclaration(this.t[name - 2], this.t[name - 1]!, this.t[name]);
+    return (
+      is(this.t[name - 1], T.Block) &&
+      isName(this.t[name]) &&
+      beginsDeclaration(this.t[name - 2], this.t[name - 1]!, this.t[name])
+    );
   }
 
   private stops(p: number): boolean {
     const t = this.t[p];
     if (t === undefined) return true;
     switch (t.tokenType) {
-      case T.RParen: case T.RBracket: case T.RBrace: case T.Semicolon: case T.EntryName:
+      case T.RParen:
+      case T.RBracket:
+      case T.RBrace:
+      case T.Semicolon:
+      case T.EntryName:
         return true;
       default:
         return beginsStatement(this.t[p - 1], t) || beginsDeclaration(this.t[p - 1], t, this.t[p + 1]);
@@ -195,9 +223,13 @@ class Settler {
       const type = t.tokenType;
       if (wanted) {
         if (isName(t) && (is(next, T.Colon) || (itemStart && is(next, T.Equal)))) p += 2;
-        else if (isName(t) || type === T.None || type === T.Ellipsis) { p++; wanted = false; }
-        else if (type === T.LParen || type === T.LBracket) { p = this.partner.get(p)! + 1; wanted = false; }
-        else if (type === T.New) p++;
+        else if (isName(t) || type === T.None || type === T.Ellipsis) {
+          p++;
+          wanted = false;
+        } else if (type === T.LParen || type === T.LBracket) {
+          p = this.partner.get(p)! + 1;
+          wanted = false;
+        } else if (type === T.New) p++;
         else if (type === T.If || type === T.Match) {
           const behind = type === T.If ? this.afterThen(p) : this.afterMatch(p);
           if (behind === undefined) return undefined;
@@ -215,9 +247,14 @@ class Settler {
         comma = true;
         itemStart = wanted = true;
         p++;
-      } else if (type === T.Arrow) { wanted = true; p++; }
-      else if (type === T.Else && owedElse > 0) { owedElse--; wanted = true; p++; }
-      else if (type === T.Dot && isName(next)) p += 2;
+      } else if (type === T.Arrow) {
+        wanted = true;
+        p++;
+      } else if (type === T.Else && owedElse > 0) {
+        owedElse--;
+        wanted = true;
+        p++;
+      } else if (type === T.Dot && isName(next)) p += 2;
       else if (type === T.Dot && is(next, T.LBrace)) p = this.partner.get(p + 1)! + 1;
       else if (type === T.LParen || type === T.LBracket || type === T.SlotOpen) p = this.partner.get(p)! + 1;
       else if (type === T.RepeatN) p++;
@@ -238,7 +275,8 @@ class Settler {
       const type = this.t[p]!.tokenType;
       if (this.closes(this.t[p]!, i)) return { at: p, closed: true, comma: true };
       if (type === T.If) p = (this.afterThen(p) ?? p + 1) - 1;
-      else if (type === T.LParen || type === T.LBracket || type === T.LBrace || type === T.SlotOpen) p = this.partner.get(p)!;
+      else if (type === T.LParen || type === T.LBracket || type === T.LBrace || type === T.SlotOpen)
+        p = this.partner.get(p)!;
     }
     return { at: p, closed: false, comma: true };
   }

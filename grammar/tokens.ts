@@ -59,8 +59,27 @@ export const declarationWords: readonly TokenType[] = [Use, Model, Block, Op, Ch
 export const statementWords: readonly TokenType[] = [Input, Param, Dim, Let, Output];
 /** Words that are never names, except straight after a `.`. */
 export const reservedWords: readonly TokenType[] = [
-  ...declarationWords, ...statementWords, If, Then, Else, Match, And, Or, Not, True, False, None, New, For, Given,
-  Extends, Grows, When, Require, Ignore, Div,
+  ...declarationWords,
+  ...statementWords,
+  If,
+  Then,
+  Else,
+  Match,
+  And,
+  Or,
+  Not,
+  True,
+  False,
+  None,
+  New,
+  For,
+  Given,
+  Extends,
+  Grows,
+  When,
+  Require,
+  Ignore,
+  Div,
 ];
 
 // ── Words that mean something in one place and are names elsewhere ────────────────────────────────────────────────────
@@ -103,11 +122,15 @@ export const NumberWord = createToken({
 });
 /** A text whose closing quote is missing: it ends with its line, so that only the line is lost. */
 export const UnclosedText = createToken({
-  name: "UnclosedText", pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*\\?/, categories: [Text],
+  name: "UnclosedText",
+  pattern: /"(?:[^"\\\n\r]|\\[^\n\r])*\\?/,
+  categories: [Text],
 });
 /** A text in quotes of other languages; reported, and read as a text. */
 export const OddText = createToken({
-  name: "OddText", pattern: /'[^'\n\r]*'|[\u201c\u201d\u201e][^\u201c\u201d\u201e"\n\r]*[\u201c\u201d"]/, categories: [Text],
+  name: "OddText",
+  pattern: /'[^'\n\r]*'|[\u201c\u201d\u201e][^\u201c\u201d\u201e"\n\r]*[\u201c\u201d"]/,
+  categories: [Text],
   start_chars_hint: ["'", "\u201c", "\u201d", "\u201e"],
 });
 
@@ -150,38 +173,117 @@ export const RBrace = sign("RBrace", "}");
 
 /** Signs of other languages and of papers, each with the word or sign it is here. `classify` puts that in its place. */
 export const foreign: ReadonlyMap<string, TokenType> = new Map([
-  ["&&", And], ["||", Or], ["**", Caret], ["===", EqualEqual], ["!==", NotEqual], [":=", Equal], ["!", Not],
-  ["\u2192", Arrow], ["\u21d2", FatArrow], ["\u2264", LessEqual], ["\u2265", GreaterEqual], ["\u2260", NotEqual],
-  ["\u00d7", Star], ["\u00b7", Star], ["\u2212", Minus], ["\u2013", Minus], ["\u2227", And], ["\u2228", Or],
-  ["\u00ac", Not], ["\u2026", Ellipsis],
+  ["&&", And],
+  ["||", Or],
+  ["**", Caret],
+  ["===", EqualEqual],
+  ["!==", NotEqual],
+  [":=", Equal],
+  ["!", Not],
+  ["\u2192", Arrow],
+  ["\u21d2", FatArrow],
+  ["\u2264", LessEqual],
+  ["\u2265", GreaterEqual],
+  ["\u2260", NotEqual],
+  ["\u00d7", Star],
+  ["\u00b7", Star],
+  ["\u2212", Minus],
+  ["\u2013", Minus],
+  ["\u2227", And],
+  ["\u2228", Or],
+  ["\u00ac", Not],
+  ["\u2026", Ellipsis],
 ]);
 export const Foreign = createToken({
   name: "Foreign",
-  pattern: /&&|\|\||\*\*|===|!==|:=|!(?!=)|[\u2192\u21d2\u2264\u2265\u2260\u00d7\u00b7\u2212\u2013\u2227\u2228\u00ac\u2026]/,
+  pattern:
+    /&&|\|\||\*\*|===|!==|:=|!(?!=)|[\u2192\u21d2\u2264\u2265\u2260\u00d7\u00b7\u2212\u2013\u2227\u2228\u00ac\u2026]/,
 });
 
 // ── Off the token stream ──────────────────────────────────────────────────────────────────────────────────────────────
 
-const Space = createToken({ name: "Space", pattern: /[ \t\r\n\f\u00a0\ufeff]+/, group: Lexer.SKIPPED, line_breaks: true });
+const Space = createToken({
+  name: "Space",
+  pattern: /[ \t\r\n\f\u00a0\ufeff]+/,
+  group: Lexer.SKIPPED,
+  line_breaks: true,
+});
 const Doc = createToken({ name: "Doc", pattern: /\/\/\/(?!\/)[^\n\r]*/, group: "docs" });
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\n\r]*/, group: "comments" });
 const BlockComment = createToken({
-  name: "BlockComment", pattern: /\/\*[\s\S]*?\*\/|\/\*[^\n\r]*/, group: "blockComments", line_breaks: true,
+  name: "BlockComment",
+  pattern: /\/\*[\s\S]*?\*\/|\/\*[^\n\r]*/,
+  group: "blockComments",
+  line_breaks: true,
 });
 
 /** In the lexer's order: the first that fits wins, so longer signs and reserved words come first. */
 const lexed: readonly TokenType[] = [
-  Space, Doc, Comment, BlockComment,
-  ...reservedWords, As, WhereWord, From, Over, Prefix, Class, Rename, Cache, In, XNumber, X, Name,
-  NumberWord, Text, UnclosedText, OddText,
-  Ellipsis, DotDot, Dot, Arrow, FatArrow, Foreign, NotEqual, EqualEqual, Equal, LessEqual, Less, GreaterEqual,
-  Greater, OrElse, Question, PlusPlus, Plus, Minus, Star, Slash, Percent, Caret, Bar, Comma, Colon, Semicolon, LParen,
-  RParen, LBracket, RBracket, LBrace, RBrace,
+  Space,
+  Doc,
+  Comment,
+  BlockComment,
+  ...reservedWords,
+  As,
+  WhereWord,
+  From,
+  Over,
+  Prefix,
+  Class,
+  Rename,
+  Cache,
+  In,
+  XNumber,
+  X,
+  Name,
+  NumberWord,
+  Text,
+  UnclosedText,
+  OddText,
+  Ellipsis,
+  DotDot,
+  Dot,
+  Arrow,
+  FatArrow,
+  Foreign,
+  NotEqual,
+  EqualEqual,
+  Equal,
+  LessEqual,
+  Less,
+  GreaterEqual,
+  Greater,
+  OrElse,
+  Question,
+  PlusPlus,
+  Plus,
+  Minus,
+  Star,
+  Slash,
+  Percent,
+  Caret,
+  Bar,
+  Comma,
+  Colon,
+  Semicolon,
+  LParen,
+  RParen,
+  LBracket,
+  RBracket,
+  LBrace,
+  RBrace,
 ];
 
 /** Every token type, for the parser. */
 export const vocabulary: readonly TokenType[] = [
-  Infix, ...lexed, InOperator, RepeatN, RepeatX, SlotOpen, SlotClose, EntryName,
+  Infix,
+  ...lexed,
+  InOperator,
+  RepeatN,
+  RepeatX,
+  SlotOpen,
+  SlotClose,
+  EntryName,
 ];
 
 export interface Lexed {
@@ -195,7 +297,11 @@ export interface Lexed {
 
 /** Validations cost a quarter of the start-up, so only a test asks for them. */
 export function makeLexer(validate = false): Lexer {
-  return new Lexer([...lexed], { positionTracking: "onlyOffset", ensureOptimizations: true, skipValidations: !validate });
+  return new Lexer([...lexed], {
+    positionTracking: "onlyOffset",
+    ensureOptimizations: true,
+    skipValidations: !validate,
+  });
 }
 
 let lexer: Lexer | undefined;

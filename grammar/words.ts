@@ -28,7 +28,9 @@ export function settleWords(tokens: readonly IToken[], findings: Finding[]): ITo
     const t = tokens[i]!;
     const before = out[out.length - 1];
     const next = tokens[i + 1];
-    const find = (kind: Finding): void => { findings.push(kind); };
+    const find = (kind: Finding): void => {
+      findings.push(kind);
+    };
     const at = { start: t.startOffset, end: endOf(t) };
 
     if (t.tokenType === T.Foreign) {
@@ -80,7 +82,12 @@ const afterOver = (out: readonly IToken[]): boolean =>
   is(out[out.length - 1], T.Over) && is(out[out.length - 3], T.Extends);
 
 /** A reserved word that stands where only a name can: after `let`, before the `=` or `:` of an argument, as a value. */
-function usedAsName(before: IToken | undefined, before2: IToken | undefined, t: IToken, next: IToken | undefined): boolean {
+function usedAsName(
+  before: IToken | undefined,
+  before2: IToken | undefined,
+  t: IToken,
+  next: IToken | undefined,
+): boolean {
   if (before === undefined || next === undefined) return false;
   if (naming.has(before.tokenType) && !is(before2, T.Colon)) return afterNewName.has(next.tokenType);
   const isNaming = is(t, T.Input) || is(t, T.Param) || is(t, T.Dim);
@@ -100,7 +107,10 @@ function mendNumber(t: IToken, tokens: readonly IToken[], i: number, find: (f: F
   if (is(next, T.Dot) && !isName(tokens[i + 2])) {
     const tail = touches(next, tokens[i + 2]) && is(tokens[i + 2], T.NumberWord) ? 2 : 1;
     find({
-      kind: "bad-number", start: t.startOffset, end: endOf(tokens[i + tail]!), ...(tail === 1 ? { instead: `${t.image}.0` } : {}),
+      kind: "bad-number",
+      start: t.startOffset,
+      end: endOf(tokens[i + tail]!),
+      ...(tail === 1 ? { instead: `${t.image}.0` } : {}),
     });
     return tail;
   }
@@ -109,13 +119,22 @@ function mendNumber(t: IToken, tokens: readonly IToken[], i: number, find: (f: F
 
 /** Makes a repeat of `x12` or `x{`, and of what was meant as one; returns how many tokens were used up (0: `t` stays). */
 function settleRepeat(
-  t: IToken, tokens: readonly IToken[], i: number, out: IToken[], find: (f: Finding) => void,
+  t: IToken,
+  tokens: readonly IToken[],
+  i: number,
+  out: IToken[],
+  find: (f: Finding) => void,
 ): number {
   const next = tokens[i + 1];
   const after = tokens[i + 2];
   const take = (last: IToken, count: number, instead?: string): number => {
     const whole = joined(t, last, T.RepeatN, instead ?? "x1");
-    find({ kind: "bad-repeat", start: whole.startOffset, end: endOf(whole), ...(instead !== undefined ? { instead } : {}) });
+    find({
+      kind: "bad-repeat",
+      start: whole.startOffset,
+      end: endOf(whole),
+      ...(instead !== undefined ? { instead } : {}),
+    });
     out.push(whole);
     return count;
   };
@@ -126,6 +145,7 @@ function settleRepeat(
   }
   if (is(next, T.LBrace)) retype(t, T.RepeatX);
   else if (is(next, T.NumberWord)) return take(next!, 2, `x${next!.image}`);
-  else if (is(next, T.Minus) && touches(t, next) && is(after, T.NumberWord) && touches(next, after)) return take(after!, 3);
+  else if (is(next, T.Minus) && touches(t, next) && is(after, T.NumberWord) && touches(next, after))
+    return take(after!, 3);
   return 0;
 }

@@ -27,12 +27,19 @@ export async function bundle(outdir = at("dist")) {
     keepNames: true,
     external: ["onnxruntime-node"],
     // Packages in the older module format load node's own modules by `require`.
-    banner: { js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);' },
+    banner: {
+      js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+    },
     define: { __TFM_VERSION__: JSON.stringify(version) },
     logLevel: "warning",
   };
   await Promise.all([
-    build({ ...common, entryPoints: [{ in: "src/cli/main.ts", out: "cli" }], splitting: true, chunkNames: "chunks/[name]-[hash]" }),
+    build({
+      ...common,
+      entryPoints: [{ in: "src/cli/main.ts", out: "cli" }],
+      splitting: true,
+      chunkNames: "chunks/[name]-[hash]",
+    }),
     build({ ...common, entryPoints: [{ in: "src/index.ts", out: "index" }] }),
     build({ ...common, entryPoints: [{ in: "src/format/plugin.ts", out: "prettier" }] }),
   ]);
@@ -56,8 +63,19 @@ async function parseLibrary(outdir) {
 /** Writes declarations of the library and of what it uses, without checking: `npm run typecheck` does that. */
 async function declarations(outdir = at("dist/types")) {
   const { default: ts } = await import("typescript");
-  const read = ts.getParsedCommandLineOfConfigFile(at("tsconfig.json"), {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} });
-  const options = { ...read.options, noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true, outDir: outdir };
+  const read = ts.getParsedCommandLineOfConfigFile(
+    at("tsconfig.json"),
+    {},
+    { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} },
+  );
+  const options = {
+    ...read.options,
+    noEmit: false,
+    declaration: true,
+    emitDeclarationOnly: true,
+    noCheck: true,
+    outDir: outdir,
+  };
   const { emitSkipped } = ts.createProgram([at("src/index.ts"), at("src/format/plugin.ts")], options).emit();
   if (emitSkipped) throw new Error("the declarations of the library were not written");
 }

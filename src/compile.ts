@@ -3,7 +3,14 @@ import { hasErrors, Reporter, type Diagnostic, type Result } from "./diagnostics
 import { mapByPath, mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
 import { Elaborator, type TypeNote } from "./elaborate/elaborator.ts";
 import { checkEquation } from "./elaborate/laws.ts";
-import { elaborateBare, elaborateModel, settingFromText, type InputDefault, type ModelResult, type Outside } from "./elaborate/models.ts";
+import {
+  elaborateBare,
+  elaborateModel,
+  settingFromText,
+  type InputDefault,
+  type ModelResult,
+  type Outside,
+} from "./elaborate/models.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
 import { drawCase, isOfSizes, smallSizes } from "./equivalence/cases.ts";
 import { randomOf } from "./equivalence/law.ts";
@@ -91,7 +98,8 @@ function load(request: SourceRequest): Loaded {
   const program = new Program(request.library, request.readModule, reporter);
   const uses = request.uses.map((file) => program.load(file));
   const main = request.main ? program.load(request.main) : undefined;
-  const families = request.main && !request.config ? [] : program.families().flatMap((name) => program.loadLibrary(name) ?? []);
+  const families =
+    request.main && !request.config ? [] : program.families().flatMap((name) => program.loadLibrary(name) ?? []);
   for (const module of [...uses, ...(main ? [main] : [])]) checkNames(program, module, reporter);
   return { program, reporter, main, modules: [...(main ? [main] : []), ...uses, ...families] };
 }
@@ -101,7 +109,11 @@ export function elaborate(request: SourceRequest): Result<Elaborated> {
   const loaded = load(request);
   const { reporter } = loaded;
   const before = reporter.diagnostics.some((d) => d.severity === "error" && d.code.startsWith("syntax/"));
-  const value = request.config ? fromConfig(loaded, request, request.config) : before && !loaded.main ? undefined : fromProgram(loaded, request);
+  const value = request.config
+    ? fromConfig(loaded, request, request.config)
+    : before && !loaded.main
+      ? undefined
+      : fromProgram(loaded, request);
   return { ...(value && !reporter.hasErrors ? { value } : {}), diagnostics: reporter.diagnostics };
 }
 
@@ -114,7 +126,8 @@ export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> 
     return { ...(one.value ? { value: [one.value] } : {}), diagnostics: one.diagnostics };
   }
   for (const decl of main.syntax.decls)
-    if (decl.kind === "Law" || decl.kind === "Rewrite") reporter.addAll(checkLaw({ decl, module: main, program: loaded.program }));
+    if (decl.kind === "Law" || decl.kind === "Rewrite")
+      reporter.addAll(checkLaw({ decl, module: main, program: loaded.program }));
   const all: Elaborated[] = [];
   for (const decl of main.own.values()) {
     if (decl.kind !== "Model") continue;
@@ -144,19 +157,26 @@ function checkLaw(law: LawSource): readonly Diagnostic[] {
 /** Every law and rewrite of the program's own file. */
 export function lawsOf(request: SourceRequest): Result<readonly LawSource[]> {
   const { main, program, reporter } = load(request);
-  const laws = (main?.syntax.decls ?? []).flatMap((decl) => (main && (decl.kind === "Law" || decl.kind === "Rewrite") ? [{ decl, module: main, program }] : []));
+  const laws = (main?.syntax.decls ?? []).flatMap((decl) =>
+    main && (decl.kind === "Law" || decl.kind === "Rewrite") ? [{ decl, module: main, program }] : [],
+  );
   return { value: laws, diagnostics: reporter.diagnostics };
 }
 
 function fromProgram(loaded: Loaded, request: SourceRequest): Elaborated | undefined {
   const { main, reporter, program, modules } = loaded;
-  if (main?.syntax.bare && request.model === undefined) return elaborated(loaded, { bare: main.syntax.bare, module: main }, request);
+  if (main?.syntax.bare && request.model === undefined)
+    return elaborated(loaded, { bare: main.syntax.bare, module: main }, request);
   const pool = main ? [main] : modules;
-  const models = pool.flatMap((module) => [...module.own.values()].flatMap((decl) => (decl.kind === "Model" ? [{ decl, module }] : [])));
+  const models = pool.flatMap((module) =>
+    [...module.own.values()].flatMap((decl) => (decl.kind === "Model" ? [{ decl, module }] : [])),
+  );
   if (request.model !== undefined) {
     const found = models.find((m) => m.decl.name.name === request.model) ?? (main && program.find(main, request.model));
     if (found?.decl.kind === "Model") return elaborated(loaded, found, request);
-    reporter.report("model/unknown", { name: request.model }, undefined, { hint: `there are ${models.map((m) => m.decl.name.name).join(", ") || "none here"}` });
+    reporter.report("model/unknown", { name: request.model }, undefined, {
+      hint: `there are ${models.map((m) => m.decl.name.name).join(", ") || "none here"}`,
+    });
     return undefined;
   }
   if (models.length === 1) return elaborated(loaded, models[0]!, request);
@@ -165,12 +185,22 @@ function fromProgram(loaded: Loaded, request: SourceRequest): Elaborated | undef
     for (const m of models) elaborated(loaded, m, request);
     return undefined;
   }
-  if (models.length === 0) reporter.report("model/none", { file: main?.file.name ?? "" }, undefined, { hint: "declare one: `model my_model(hidden = 64) { ... }`, or write a bare stack of blocks" });
-  else reporter.report("model/which", { models: models.map((m) => m.decl.name.name) }, undefined, { hint: `choose one with -m: \`-m ${models[0]!.decl.name.name}\`` });
+  if (models.length === 0)
+    reporter.report("model/none", { file: main?.file.name ?? "" }, undefined, {
+      hint: "declare one: `model my_model(hidden = 64) { ... }`, or write a bare stack of blocks",
+    });
+  else
+    reporter.report("model/which", { models: models.map((m) => m.decl.name.name) }, undefined, {
+      hint: `choose one with -m: \`-m ${models[0]!.decl.name.name}\``,
+    });
   return undefined;
 }
 
-function fromConfig(loaded: Loaded, request: SourceRequest, config: { readonly name: string; readonly value: Json }): Elaborated | undefined {
+function fromConfig(
+  loaded: Loaded,
+  request: SourceRequest,
+  config: { readonly name: string; readonly value: Json },
+): Elaborated | undefined {
   const e = new Elaborator(loaded.program, loaded.reporter, "config");
   const map = select(e, loaded.modules, config.value, config.name);
   if (!map || loaded.reporter.hasErrors) return undefined;
@@ -181,7 +211,12 @@ function fromConfig(loaded: Loaded, request: SourceRequest, config: { readonly n
 
 type Target = Found | { readonly bare: ast.Expr; readonly module: Module };
 
-function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from?: { map: Selected; e: Elaborator }): Elaborated | undefined {
+function elaborated(
+  loaded: Loaded,
+  target: Target,
+  request: SourceRequest,
+  from?: { map: Selected; e: Elaborator },
+): Elaborated | undefined {
   const { program, reporter } = loaded;
   const name = "decl" in target ? target.decl.name.name : "program";
   const e = new Elaborator(program, reporter, name);
@@ -189,7 +224,8 @@ function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from
   if (request.main) e.noteFiles.add(request.main.name);
   const outside = new Map<string, Outside>(from?.map.settings);
   for (const s of request.settings) outside.set(s.name, settingFromText(e, s.name, s.text, target.module));
-  const made: ModelResult | undefined = "decl" in target ? elaborateModel(e, target, outside) : elaborateBare(e, target.bare, target.module, outside);
+  const made: ModelResult | undefined =
+    "decl" in target ? elaborateModel(e, target, outside) : elaborateBare(e, target.bare, target.module, outside);
   if (!made || reporter.hasErrors) return undefined;
   const graph = removeDead(e.builder.build());
   const { map } = from ?? {};
@@ -200,7 +236,8 @@ function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from
     graph,
     types: e.notes,
     inputDefaults: made.inputDefaults,
-    mapWeights: (checkpoint) => (map ? mapWeights(program, map, made.frame, graph, checkpoint) : mapByPath(name, graph, checkpoint)),
+    mapWeights: (checkpoint) =>
+      map ? mapWeights(program, map, made.frame, graph, checkpoint) : mapByPath(name, graph, checkpoint),
     stateNames: (path) => (map ? stateNames(map, path) : undefined),
   };
 }
@@ -209,8 +246,12 @@ function elaborated(loaded: Loaded, target: Target, request: SourceRequest, from
 export function prepare(model: Elaborated, options: PrepareOptions): Result<readonly Prepared[]> {
   const reporter = new Reporter();
   const wanted = options.cache ?? model.graph.grows !== undefined;
-  if (wanted && model.graph.grows === undefined) reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
-  const graphs = wanted && model.graph.grows !== undefined ? cached(model, reporter) : [{ name: "model" as const, graph: model.graph, given: NOTHING }];
+  if (wanted && model.graph.grows === undefined)
+    reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
+  const graphs =
+    wanted && model.graph.grows !== undefined
+      ? cached(model, reporter)
+      : [{ name: "model" as const, graph: model.graph, given: NOTHING }];
   if (hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
   const value = graphs.map(({ name, graph, given }): Prepared => {
     const made = optimize(withoutCache(graph), { keeps: options.keeps, enabled: options.optimize });
@@ -228,10 +269,16 @@ function cached(model: Elaborated, reporter: Reporter): readonly Named[] {
   const { step, given, problems } = split ?? { step: model.graph, given: NOTHING, problems: [] };
   const once = step && withOnce(step, model.stateNames);
   const kept = once?.graph && withCache(once.graph, model.stateNames);
-  for (const p of [...problems, ...(once?.problems ?? []), ...(kept?.problems ?? [])]) reporter.report("model/cache", { what: p.message }, p.span);
+  for (const p of [...problems, ...(once?.problems ?? []), ...(kept?.problems ?? [])])
+    reporter.report("model/cache", { what: p.message }, p.span);
   if (!kept?.graph) return [];
   const { graph } = kept;
-  return split?.first ? [{ name: "encoder_model", graph: split.first, given: NOTHING }, { name: "decoder_model_merged", graph, given }] : [{ name: "model", graph, given }];
+  return split?.first
+    ? [
+        { name: "encoder_model", graph: split.first, given: NOTHING },
+        { name: "decoder_model_merged", graph, given },
+      ]
+    : [{ name: "model", graph, given }];
 }
 
 function wellFormed(graph: Graph): VerifiedGraph {

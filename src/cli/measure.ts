@@ -77,6 +77,7 @@ export function keptPerToken(graph: Graph, length: string): number {
     const size = past.type.axes.reduce((n, a) => n.times(a.size), Size.ONE);
     for (const { coefficient, symbols } of size.summands) if (symbols.includes(length)) all += coefficient;
   }
-  for (const node of graph.nodes) if (node.op === "repeat") for (const kind of node.attrs.schedule) all += keptPerToken(node.bodies[kind]!, length);
+  for (const node of graph.nodes)
+    if (node.op === "repeat") for (const kind of node.attrs.schedule) all += keptPerToken(node.bodies[kind]!, length);
   return all;
 }

@@ -15,8 +15,16 @@ export function parameterReader(graph: Graph, weights: Weights): (path: string) 
     let tensor = known.get(path);
     if (!tensor) {
       const { axes } = types.get(path)!;
-      const stored = materializeWhole(weights.sources.get(path)!, { path, order: axes, dtype: "F32" }, { checkpoint: weights.checkpoint, evaluate: evaluateComputed });
-      tensor = { dtype: "float", axes: axes.map((a) => ({ name: a.name, size: a.size.known! })), data: toFloat32("F32", stored) };
+      const stored = materializeWhole(
+        weights.sources.get(path)!,
+        { path, order: axes, dtype: "F32" },
+        { checkpoint: weights.checkpoint, evaluate: evaluateComputed },
+      );
+      tensor = {
+        dtype: "float",
+        axes: axes.map((a) => ({ name: a.name, size: a.size.known! })),
+        data: toFloat32("F32", stored),
+      };
       known.set(path, tensor);
     }
     return tensor;

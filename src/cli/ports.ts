@@ -14,7 +14,16 @@ export function portRows(label: string, ports: readonly Port[]): string[][] {
     const type = `${port.dtype}[${port.dims.join(", ")}]`;
     const match = /^(.*?)(\d+)(.*)$/.exec(port.name);
     const parts = match ? [match[1]!, match[3]!] : [port.name];
-    const known = match && groups.find((g) => g.type === type && g.parts.length === 2 && g.parts[0] === parts[0] && g.parts[1] === parts[1] && g.numbers.at(-1)! + 1 === Number(match[2]));
+    const known =
+      match &&
+      groups.find(
+        (g) =>
+          g.type === type &&
+          g.parts.length === 2 &&
+          g.parts[0] === parts[0] &&
+          g.parts[1] === parts[1] &&
+          g.numbers.at(-1)! + 1 === Number(match[2]),
+      );
     if (known) known.numbers.push(Number(match[2]));
     else groups.push({ parts, numbers: match ? [Number(match[2])] : [], type });
   }

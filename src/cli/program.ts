@@ -44,18 +44,25 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
 
   withSource(command("compile [source]", "compile a model to a folder that ONNX Runtime opens"))
     .option("-o, --out <folder>", "where to put the compiled model")
-    .option("-w, --weights <path>", "a checkpoint folder, a .safetensors file or its index; without it weights are drawn")
+    .option(
+      "-w, --weights <path>",
+      "a checkpoint folder, a .safetensors file or its index; without it weights are drawn",
+    )
     .addOption(new Option("-t, --target <name>", "what to compile for").choices(TARGETS).default("onnx"))
     .option("--seed <n>", "seed of drawn weights", whole, 0)
     .option("--cache", "with past and present (default where the model generates)")
     .option("--no-cache", "whole sequences only")
     .option("--no-optimize", "leave every rewrite out")
-    .option("--copy", "copy the checkpoint's files into the folder instead of hard-linking them: some tools refuse links")
+    .option(
+      "--copy",
+      "copy the checkpoint's files into the folder instead of hard-linking them: some tools refuse links",
+    )
     .addOption(new Option("--emit <stage>", "print a stage instead of writing a model").choices(STAGES))
     .action(async (source, options) => end(await (await import("./commands/compile.ts")).compile(io, source, options)));
 
-  withSource(command("check [sources...]", "say all that is wrong, and what each model takes and gives"))
-    .action(async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)));
+  withSource(command("check [sources...]", "say all that is wrong, and what each model takes and gives")).action(
+    async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)),
+  );
 
   command("test <files...>", "test the laws and rewrites of some files: proved, sampled, different or unknown")
     .option("--seed <n>", "seed of what is drawn; the same seed repeats a run exactly", whole, 0)
@@ -64,23 +71,31 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     .action(async (files, options) => end(await (await import("./commands/test.ts")).test(io, files, options)));
 
   command("run <folder>", "run a compiled model")
-    .option("-i, --input <name=value>", "an input: JSON, @file.json, @file.npy, @file.safetensors:tensor or random:SEED; repeatable", collect, [])
+    .option(
+      "-i, --input <name=value>",
+      "an input: JSON, @file.json, @file.npy, @file.safetensors:tensor or random:SEED; repeatable",
+      collect,
+      [],
+    )
     .option("-o, --out <file>", "write all outputs to this .safetensors file")
     .option("--file <name>", "which of several model files; by default the one that runs first")
     .action(async (folder, options) => end(await (await import("./commands/run.ts")).run(io, folder, options)));
 
-  withSource(command("info [source]", "settings, parameters, FLOPs and memory of a model"))
-    .action(async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)));
+  withSource(command("info [source]", "settings, parameters, FLOPs and memory of a model")).action(
+    async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)),
+  );
 
   command("fmt <files...>", "write programs in the one style")
     .option("--check", "change nothing; list the files that are not in the style")
     .action(async (files, options) => end(await (await import("./commands/fmt.ts")).fmt(io, files, options)));
 
-  command("explain [code]", "explain a diagnostic, or list all")
-    .action(async (code, options) => end(await (await import("./commands/explain.ts")).explain(io, code, options)));
+  command("explain [code]", "explain a diagnostic, or list all").action(async (code, options) =>
+    end(await (await import("./commands/explain.ts")).explain(io, code, options)),
+  );
 
-  command("ops [name]", "the operators: what they mean, and which have a kernel")
-    .action(async (name, options) => end(await (await import("./commands/ops.ts")).ops(io, name, options)));
+  command("ops [name]", "the operators: what they mean, and which have a kernel").action(async (name, options) =>
+    end(await (await import("./commands/ops.ts")).ops(io, name, options)),
+  );
 
   return program;
 }
@@ -101,6 +116,7 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 
 function whole(text: string): number {
   const n = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(n)) throw new InvalidArgumentError("It takes a whole number of zero or more.");
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(n))
+    throw new InvalidArgumentError("It takes a whole number of zero or more.");
   return n;
 }

@@ -19,7 +19,10 @@ export async function progressBar(io: Io, verb: string): Promise<Progress> {
     update: (done, total, what) => {
       if (!bar) {
         if (performance.now() - start < PATIENCE) return;
-        bar = new cliProgress.SingleBar({ format: `${verb} {bar} {percentage}% {size} {what}`, clearOnComplete: true, hideCursor: true, barsize: 24 }, cliProgress.Presets.shades_classic);
+        bar = new cliProgress.SingleBar(
+          { format: `${verb} {bar} {percentage}% {size} {what}`, clearOnComplete: true, hideCursor: true, barsize: 24 },
+          cliProgress.Presets.shades_classic,
+        );
         bar.start(total, done, { size: "", what: "" });
       }
       bar.setTotal(total);

@@ -2,7 +2,13 @@
 import type { Port, Signature } from "../backends/backend.ts";
 import { concreteStates } from "../backends/onnx/emit.ts";
 import type { InputDefault, Prepared, SourceRequest } from "../compile.ts";
-import { hashOf, type ArtifactAxis, type ArtifactPort, type ArtifactState, type PortDefault } from "../host/artifact.ts";
+import {
+  hashOf,
+  type ArtifactAxis,
+  type ArtifactPort,
+  type ArtifactState,
+  type PortDefault,
+} from "../host/artifact.ts";
 import type { Type } from "../ir/type.ts";
 import { tableBounds } from "./sample.ts";
 
@@ -15,13 +21,21 @@ export interface Ports {
 export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature): Ports {
   const ports = new Map([...signature.inputs, ...signature.outputs].map((p) => [p.name, p]));
   const bounds = tableBounds(graph);
-  const port = (name: string, type: Type): ArtifactPort => ({ name, dtype: ports.get(name)!.dtype, axes: axesOf(type, ports.get(name)!) });
+  const port = (name: string, type: Type): ArtifactPort => ({
+    name,
+    dtype: ports.get(name)!.dtype,
+    axes: axesOf(type, ports.get(name)!),
+  });
   return {
     inputs: graph.inputs.map((i) => {
       const name = i.outside ?? i.name;
       const given = inputDefaults.get(name);
       const below = bounds.get(i.value.id)?.known;
-      return { ...port(name, i.value.type), ...(given === undefined ? {} : { default: defaultOf(given) }), ...(below === undefined ? {} : { below }) };
+      return {
+        ...port(name, i.value.type),
+        ...(given === undefined ? {} : { default: defaultOf(given) }),
+        ...(below === undefined ? {} : { below }),
+      };
     }),
     outputs: graph.outputs.map((o) => port(o.outside ?? o.name, o.value.type)),
     states: concreteStates(graph).map((s) => {
@@ -44,5 +58,11 @@ function defaultOf(given: InputDefault): PortDefault {
 
 /** Of everything that the user gave: programs, config, settings. */
 export function sourceHash({ main, uses, config, model, settings }: SourceRequest): string {
-  return hashOf([main?.text ?? "", ...uses.map((u) => u.text), JSON.stringify(config?.value ?? null), model ?? "", ...settings.map((s) => `${s.name}=${s.text}`)]);
+  return hashOf([
+    main?.text ?? "",
+    ...uses.map((u) => u.text),
+    JSON.stringify(config?.value ?? null),
+    model ?? "",
+    ...settings.map((s) => `${s.name}=${s.text}`),
+  ]);
 }

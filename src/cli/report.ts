@@ -32,7 +32,9 @@ export function fail(io: Io, options: JsonOption, diagnostics: readonly Diagnost
 
 /** `{ "ok": ..., "diagnostics": [...], ...result }` */
 export function sayJson(io: Io, diagnostics: readonly Diagnostic[], result: object): void {
-  io.out(`${JSON.stringify({ ok: !hasErrors(diagnostics), diagnostics: toJson(diagnostics), ...result }, undefined, 2)}\n`);
+  io.out(
+    `${JSON.stringify({ ok: !hasErrors(diagnostics), diagnostics: toJson(diagnostics), ...result }, undefined, 2)}\n`,
+  );
 }
 
 /** The command line itself is wrong. */

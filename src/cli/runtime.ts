@@ -6,7 +6,9 @@ export async function openModel(path: string): Promise<{ readonly run: Run; clos
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const session = await InferenceSession.create(path, { logSeverityLevel: 3 });
   const tensorOf = ({ dtype, dims, data }: Boundary): InstanceType<typeof Tensor> =>
-    dtype === "float32" ? new Tensor("float32", Float32Array.from(data), dims) : new Tensor("int64", BigInt64Array.from(Array.from(data), BigInt), dims);
+    dtype === "float32"
+      ? new Tensor("float32", Float32Array.from(data), dims)
+      : new Tensor("int64", BigInt64Array.from(Array.from(data), BigInt), dims);
   return {
     run: async (inputs) => {
       const found = await session.run(Object.fromEntries([...inputs].map(([name, value]) => [name, tensorOf(value)])));

@@ -22,7 +22,8 @@ export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
     sizes.set(pastSymbol(graph.grows), past);
   }
   // What is handed on of what does not grow is there as a whole from the second step on.
-  for (const [symbol, size] of [...sizes]) if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
+  for (const [symbol, size] of [...sizes])
+    if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
   sizes.set(BEGUN, past === 0 ? 0 : 1);
   return sizes;
 }
@@ -52,7 +53,11 @@ export function sampleInputs({ graph, inputDefaults }: Sampled, sizes: Sizes): M
 
 /** A truth that is true where a client says nothing: which places there are. */
 export function isMask(input: Input, inputDefaults: Sampled["inputDefaults"]): boolean {
-  return input.value.type.dtype === "bool" && input.value.type.axes.length >= 2 && inputDefaults.get(input.outside ?? input.name) === 1;
+  return (
+    input.value.type.dtype === "bool" &&
+    input.value.type.axes.length >= 2 &&
+    inputDefaults.get(input.outside ?? input.name) === 1
+  );
 }
 
 /** In the last row of `length / last` one place is padding: the first of a model that generates, else the last. */
@@ -75,7 +80,8 @@ export function tableBounds(graph: Graph): ReadonlyMap<number, Size> {
       const origin = (v: Value | undefined): number | undefined => v && origins.get(v.id);
       const [first, second] = node.inputs;
       const from = origin(first);
-      if (from !== undefined && node.outputs[0] && (node.op === "cast" || hasTrait(node.op, "structural"))) origins.set(node.outputs[0].id, from);
+      if (from !== undefined && node.outputs[0] && (node.op === "cast" || hasTrait(node.op, "structural")))
+        origins.set(node.outputs[0].id, from);
       const looked = node.op === "lookup" ? origin(second) : undefined;
       if (looked !== undefined && node.op === "lookup") {
         const rows = first!.type.axes.find((a) => a.name === node.attrs.axis)!.size;

@@ -26,7 +26,10 @@ export type Run = (inputs: ReadonlyMap<string, Boundary>) => Promise<ReadonlyMap
 /** Differences relative to the largest value, where that exceeds one. Float32 against float64: 1e-5 is usual, a mistake is above 1e-2. */
 const TOLERANCE = 1e-3;
 
-export type SelfCheck = { readonly kind: "agrees"; readonly error: number; readonly steps: number } | { readonly kind: "differs"; readonly diagnostic: Diagnostic } | { readonly kind: "not-run"; readonly reason: string };
+export type SelfCheck =
+  | { readonly kind: "agrees"; readonly error: number; readonly steps: number }
+  | { readonly kind: "differs"; readonly diagnostic: Diagnostic }
+  | { readonly kind: "not-run"; readonly reason: string };
 
 interface Step {
   readonly name: string;
@@ -35,8 +38,17 @@ interface Step {
 }
 
 /** `runs` gives the way to run each of the model's graphs, by its name. */
-export async function selfCheck(model: Elaborated, cache: boolean | undefined, param: (path: string) => Tensor<number>, runs: (name: Prepared["name"]) => Run): Promise<SelfCheck> {
-  const { value: graphs } = prepare(model, { ...(cache === undefined ? {} : { cache }), optimize: false, keeps: () => true });
+export async function selfCheck(
+  model: Elaborated,
+  cache: boolean | undefined,
+  param: (path: string) => Tensor<number>,
+  runs: (name: Prepared["name"]) => Run,
+): Promise<SelfCheck> {
+  const { value: graphs } = prepare(model, {
+    ...(cache === undefined ? {} : { cache }),
+    optimize: false,
+    keeps: () => true,
+  });
   if (!graphs) throw new Error("the graph that was compiled cannot be prepared again");
   let error = 0;
   let steps = 1;
@@ -52,8 +64,16 @@ export async function selfCheck(model: Elaborated, cache: boolean | undefined, p
 async function checkGraph(prepared: Prepared, param: (path: string) => Tensor<number>, run: Run): Promise<SelfCheck> {
   const { graph } = prepared;
   const states = concreteStates(graph);
-  const steps: Step[] = states.length > 0 ? [{ name: "first step", now: 4, past: 0 }, { name: "second step", now: 1, past: 4 }] : [{ name: "whole sequence", now: 4, past: 0 }];
-  let kept: { readonly reference: ReadonlyMap<string, Tensor<number>>; readonly boundary: ReadonlyMap<string, Boundary> } | undefined;
+  const steps: Step[] =
+    states.length > 0
+      ? [
+          { name: "first step", now: 4, past: 0 },
+          { name: "second step", now: 1, past: 4 },
+        ]
+      : [{ name: "whole sequence", now: 4, past: 0 }];
+  let kept:
+    | { readonly reference: ReadonlyMap<string, Tensor<number>>; readonly boundary: ReadonlyMap<string, Boundary> }
+    | undefined;
   let worst = 0;
   for (const step of steps) {
     const sizes = sampleSizes(graph, step.now, step.past);
@@ -64,14 +84,21 @@ async function checkGraph(prepared: Prepared, param: (path: string) => Tensor<nu
     const found = await run(feed);
     const mask = maskOf(prepared, inputs);
     const outputs = [
-      ...graph.outputs.map((o) => ({ name: o.outside ?? o.name, type: o.value.type, wanted: wanted.outputs.get(o.name)! })),
+      ...graph.outputs.map((o) => ({
+        name: o.outside ?? o.name,
+        type: o.value.type,
+        wanted: wanted.outputs.get(o.name)!,
+      })),
       ...states.map((s) => ({ name: s.presentName, type: s.present.type, wanted: wanted.states.get(s.path)! })),
     ];
     for (const output of outputs) {
       const difference = compare(output, found.get(output.name), mask, step.past);
       worst = Math.max(worst, difference.error);
       if (!(difference.error <= TOLERANCE))
-        return { kind: "differs", diagnostic: diagnose("cli/self-check", { output: output.name, step: step.name, ...difference }) };
+        return {
+          kind: "differs",
+          diagnostic: diagnose("cli/self-check", { output: output.name, step: step.name, ...difference }),
+        };
     }
     kept = { reference: wanted.states, boundary: new Map(states.map((s) => [s.path, found.get(s.presentName)!])) };
   }
@@ -79,7 +106,12 @@ async function checkGraph(prepared: Prepared, param: (path: string) => Tensor<nu
 }
 
 /** What the program means by these inputs, or why they cannot be fed to it: a table shorter than the sequence. */
-function reference(graph: VerifiedGraph, inputs: ReadonlyMap<string, Tensor<number>>, param: (path: string) => Tensor<number>, states: ReadonlyMap<string, Tensor<number>> | undefined) {
+function reference(
+  graph: VerifiedGraph,
+  inputs: ReadonlyMap<string, Tensor<number>>,
+  param: (path: string) => Tensor<number>,
+  states: ReadonlyMap<string, Tensor<number>> | undefined,
+) {
   try {
     return evaluateGraph(graph, { inputs, param, ...(states ? { states } : {}) }, { arithmetic: float64 });
   } catch (e) {
@@ -91,20 +123,38 @@ function reference(graph: VerifiedGraph, inputs: ReadonlyMap<string, Tensor<numb
 function boundaryInputs(graph: Graph, inputs: ReadonlyMap<string, Tensor<number>>): [string, Boundary][] {
   return graph.inputs.map((i) => {
     const { axes, data, dtype } = inputs.get(i.name)!;
-    return [i.outside ?? i.name, { dtype: dtype === "float" ? "float32" : "int64", dims: axes.map((a) => a.size), data: data as ArrayLike<number> }];
+    return [
+      i.outside ?? i.name,
+      {
+        dtype: dtype === "float" ? "float32" : "int64",
+        dims: axes.map((a) => a.size),
+        data: data as ArrayLike<number>,
+      },
+    ];
   });
 }
 
-function pastsOf(states: readonly State[], sizes: Sizes, kept: ReadonlyMap<string, Boundary> | undefined): [string, Boundary][] {
+function pastsOf(
+  states: readonly State[],
+  sizes: Sizes,
+  kept: ReadonlyMap<string, Boundary> | undefined,
+): [string, Boundary][] {
   return states.map((s) => {
     const { dtype, axes } = s.past.type;
     const dims = axes.map((a) => a.size.evaluate(sizes));
-    const empty: Boundary = { dtype: dtype === "float" ? "float32" : "int64", dims, data: new Float64Array(dims.reduce((n, d) => n * d, 1)) };
+    const empty: Boundary = {
+      dtype: dtype === "float" ? "float32" : "int64",
+      dims,
+      data: new Float64Array(dims.reduce((n, d) => n * d, 1)),
+    };
     return [s.pastName, kept?.get(s.path) ?? empty];
   });
 }
 
-function maskOf({ graph, inputDefaults }: Prepared, inputs: ReadonlyMap<string, Tensor<number>>): { readonly type: Type; readonly tensor: Tensor<number> } | undefined {
+function maskOf(
+  { graph, inputDefaults }: Prepared,
+  inputs: ReadonlyMap<string, Tensor<number>>,
+): { readonly type: Type; readonly tensor: Tensor<number> } | undefined {
   const input = graph.inputs.find((i) => isMask(i, inputDefaults));
   return input && { type: input.value.type, tensor: inputs.get(input.name)! };
 }
@@ -115,10 +165,16 @@ interface Compared {
 }
 
 /** The largest difference, relative where values exceed one; padded places are whatever the runtime left there. */
-function compare({ type, wanted }: Compared, found: Boundary | undefined, mask: ReturnType<typeof maskOf>, past: number): { found: number; wanted: number; error: number } {
+function compare(
+  { type, wanted }: Compared,
+  found: Boundary | undefined,
+  mask: ReturnType<typeof maskOf>,
+  past: number,
+): { found: number; wanted: number; error: number } {
   const axes = type.axes.map((a) => wanted.axes.find((w) => w.name === a.name)!);
   const length = axes.reduce((n, a) => n * a.size, 1);
-  if (!found || found.data.length !== length || !found.dims.every((d, i) => d === axes[i]?.size)) return { found: Number.NaN, wanted: 0, error: Infinity };
+  if (!found || found.data.length !== length || !found.dims.every((d, i) => d === axes[i]?.size))
+    return { found: Number.NaN, wanted: 0, error: Infinity };
   const padded = mask && paddedPlaces(axes, type, mask, past);
   const at = places(wanted.axes, axes);
   const value = (i: number): number => wanted.data[at[i]!] as number;
@@ -128,13 +184,19 @@ function compare({ type, wanted }: Compared, found: Boundary | undefined, mask: 
   for (let i = 0; i < length; i++) {
     if (padded?.[i]) continue;
     const error = Math.abs(found.data[i]! - value(i)) / scale;
-    if (!(error <= worst.error)) worst = { found: found.data[i]!, wanted: value(i), error: Number.isNaN(error) ? Infinity : error };
+    if (!(error <= worst.error))
+      worst = { found: found.data[i]!, wanted: value(i), error: Number.isNaN(error) ? Infinity : error };
   }
   return worst;
 }
 
 /** Which elements lie at padded places: those of outputs that have the mask's rows and one axis along its places. */
-function paddedPlaces(axes: readonly { readonly size: number }[], type: Type, mask: NonNullable<ReturnType<typeof maskOf>>, past: number): Uint8Array | undefined {
+function paddedPlaces(
+  axes: readonly { readonly size: number }[],
+  type: Type,
+  mask: NonNullable<ReturnType<typeof maskOf>>,
+  past: number,
+): Uint8Array | undefined {
   const rows = mask.type.axes.slice(0, -1);
   const along = mask.type.axes.at(-1)!;
   const rowAt = rows.map((r) => type.axes.findIndex((a) => a.name === r.name));

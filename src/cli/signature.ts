@@ -13,7 +13,11 @@ export function inputsOf(model: Elaborated): readonly SignatureLine[] {
   return model.graph.inputs.map((i) => {
     const name = i.outside ?? i.name;
     const given = model.inputDefaults.get(name);
-    return { name, type: showType(i.value.type), ...(given === undefined ? {} : { default: showDefault(given, i.value.type.dtype === "bool") }) };
+    return {
+      name,
+      type: showType(i.value.type),
+      ...(given === undefined ? {} : { default: showDefault(given, i.value.type.dtype === "bool") }),
+    };
   });
 }
 

@@ -26,16 +26,21 @@ export interface Source {
   readonly folder?: string;
 }
 
-export type Resolved = { readonly source: Source } | { readonly diagnostics: readonly Diagnostic[] } | { readonly usage: string };
+export type Resolved =
+  { readonly source: Source } | { readonly diagnostics: readonly Diagnostic[] } | { readonly usage: string };
 
 /** How a program on the command line is called in messages. */
 const COMMAND_LINE = "<command line>";
 
 /** Finds out what SOURCE is and reads it. */
 export function resolveSource(path: string | undefined, options: SourceOptions): Resolved {
-  if (path !== undefined && options.expression !== undefined) return { usage: `give ${path} or a program after -e, not both` };
+  if (path !== undefined && options.expression !== undefined)
+    return { usage: `give ${path} or a program after -e, not both` };
   if (path === undefined && options.expression === undefined && options.model === undefined)
-    return { usage: "there is nothing to read: give a .tfm file, a checkpoint folder, a program after -e, or a model of the library after -m" };
+    return {
+      usage:
+        "there is nothing to read: give a .tfm file, a checkpoint folder, a program after -e, or a model of the library after -m",
+    };
   const problems: Diagnostic[] = [];
   const settings = settingsOf(options.set, problems);
   const uses = options.use.flatMap((file) => readProgram(file, problems) ?? []);
@@ -43,12 +48,20 @@ export function resolveSource(path: string | undefined, options: SourceOptions):
   const whole = (name: string, extra: Partial<SourceRequest>, folder?: string): Resolved =>
     problems.length > 0
       ? { diagnostics: problems }
-      : { source: { name, request: { ...base, ...extra, ...(options.model === undefined ? {} : { model: options.model }) }, ...(folder === undefined ? {} : { folder }) } };
+      : {
+          source: {
+            name,
+            request: { ...base, ...extra, ...(options.model === undefined ? {} : { model: options.model }) },
+            ...(folder === undefined ? {} : { folder }),
+          },
+        };
 
-  if (options.expression !== undefined) return whole(COMMAND_LINE, { main: { name: COMMAND_LINE, text: options.expression } });
+  if (options.expression !== undefined)
+    return whole(COMMAND_LINE, { main: { name: COMMAND_LINE, text: options.expression } });
   if (path === undefined) return whole(options.model!, {});
   if (isFolder(path)) {
-    if (options.model !== undefined) return { usage: `-m ${options.model} cannot go with a checkpoint folder: its config.json names the model` };
+    if (options.model !== undefined)
+      return { usage: `-m ${options.model} cannot go with a checkpoint folder: its config.json names the model` };
     const config = configOf(path, problems);
     return whole(path, config ? { config } : {}, path);
   }
@@ -76,7 +89,11 @@ export function readProgram(path: string, problems: Diagnostic[]): SourceFile | 
   }
   const what = isFolder(path) ? "a folder" : WEIGHTS.find(([ending]) => path.endsWith(ending))?.[1];
   if (what !== undefined) {
-    problems.push(diagnose("cli/not-a-source", { path, what }, undefined, { hint: what === "a folder" ? undefined : `if ${dirname(path)} is the checkpoint's folder, give that` }));
+    problems.push(
+      diagnose("cli/not-a-source", { path, what }, undefined, {
+        hint: what === "a folder" ? undefined : `if ${dirname(path)} is the checkpoint's folder, give that`,
+      }),
+    );
     return undefined;
   }
   const text = read(path, problems);
@@ -113,7 +130,10 @@ function read(path: string, problems: Diagnostic[]): string | undefined {
 }
 
 /** The config.json of a checkpoint folder, by the name that messages have for it. */
-export function configOf(folder: string, problems: Diagnostic[]): { readonly name: string; readonly value: Json } | undefined {
+export function configOf(
+  folder: string,
+  problems: Diagnostic[],
+): { readonly name: string; readonly value: Json } | undefined {
   const { value, diagnostics } = readConfig(folder);
   problems.push(...diagnostics);
   return value === undefined ? undefined : { name: join(folder, "config.json"), value };

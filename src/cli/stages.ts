@@ -10,7 +10,9 @@ export function printSyntax(file: ast.File): string {
 
 /** One line for each expression that has a type: its place, its text, its type. */
 export function printTypes(model: Elaborated): string {
-  return model.types.map((note) => `${note.span.file.name}:${placeOf(note.span)}  ${excerpt(note)}: ${note.text}\n`).join("");
+  return model.types
+    .map((note) => `${note.span.file.name}:${placeOf(note.span)}  ${excerpt(note)}: ${note.text}\n`)
+    .join("");
 }
 
 function placeOf(span: ast.File["span"]): string {

@@ -35,9 +35,15 @@ export function duration(ms: number): string {
 export function table(rows: readonly (readonly string[])[], indent = ""): string {
   const columns = Math.max(0, ...rows.map((r) => r.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((r) => (r[i] ?? "").length)));
-  const numeric = widths.map((_, i) => rows.length > 1 && rows.slice(1).every((r) => /^[\d.,]/.test(r[i] ?? "0") && !/[\[a-z]{3}/.test(r[i] ?? "")));
+  const numeric = widths.map(
+    (_, i) =>
+      rows.length > 1 && rows.slice(1).every((r) => /^[\d.,]/.test(r[i] ?? "0") && !/[\[a-z]{3}/.test(r[i] ?? "")),
+  );
   const line = (r: readonly string[]): string =>
-    r.map((cell, i) => (i > 0 && numeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join("  ").trimEnd();
+    r
+      .map((cell, i) => (i > 0 && numeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join("  ")
+      .trimEnd();
   return rows.map((r) => `${indent}${line(r)}\n`).join("");
 }
 

@@ -47,7 +47,9 @@ function fold(node: Node): readonly Block[] {
       last.block = added(last.block, block);
     } else out.push({ name, from: number, to: number, key, block });
   }
-  return out.map((o) => (o.to > o.from ? { ...o.block, name: `{${o.from}..${o.to}}${o.block.name.replace(/^\d+/, "")}` } : o.block));
+  return out.map((o) =>
+    o.to > o.from ? { ...o.block, name: `{${o.from}..${o.to}}${o.block.name.replace(/^\d+/, "")}` } : o.block,
+  );
 }
 
 function blockOf(name: string, node: Node): Block {
@@ -59,7 +61,12 @@ function blockOf(name: string, node: Node): Block {
 }
 
 function added(a: Block, b: Block): Block {
-  return { ...a, elements: a.elements + b.elements, count: a.count + b.count, children: a.children.map((c, i) => added(c, b.children[i]!)) };
+  return {
+    ...a,
+    elements: a.elements + b.elements,
+    count: a.count + b.count,
+    children: a.children.map((c, i) => added(c, b.children[i]!)),
+  };
 }
 
 /** Equal for blocks of the same names and shapes, whatever their own number. */
@@ -71,7 +78,11 @@ function shapeKey(block: Block): string {
 /** Rows of a table: the name indented by depth, the shape, the elements. */
 export function treeRows(blocks: readonly Block[], depth = 0): string[][] {
   return blocks.flatMap((b) => [
-    [`${"  ".repeat(depth)}${b.name}`, b.shape ? `${b.count === 1 ? "" : `${b.count} x `}[${b.shape.join(", ")}]` : "", b.elements.toLocaleString("en-US")],
+    [
+      `${"  ".repeat(depth)}${b.name}`,
+      b.shape ? `${b.count === 1 ? "" : `${b.count} x `}[${b.shape.join(", ")}]` : "",
+      b.elements.toLocaleString("en-US"),
+    ],
     ...treeRows(b.children, depth + 1),
   ]);
 }

@@ -12,9 +12,13 @@ export function vocabularyOf(folder: string, size: number): readonly string[] | 
   const words = new Array<string | undefined>(size);
   const vocab = file?.model?.vocab;
   // A list of [word, score] pairs, or an object from words to numbers.
-  if (Array.isArray(vocab)) for (const [i, pair] of vocab.entries()) put(words, i, Array.isArray(pair) ? pair[0] : undefined);
-  else if (typeof vocab === "object" && vocab !== null) for (const [word, i] of Object.entries(vocab)) put(words, i, word);
-  if (Array.isArray(file?.added_tokens)) for (const token of file.added_tokens as { readonly id?: unknown; readonly content?: unknown }[]) put(words, token.id, token.content);
+  if (Array.isArray(vocab))
+    for (const [i, pair] of vocab.entries()) put(words, i, Array.isArray(pair) ? pair[0] : undefined);
+  else if (typeof vocab === "object" && vocab !== null)
+    for (const [word, i] of Object.entries(vocab)) put(words, i, word);
+  if (Array.isArray(file?.added_tokens))
+    for (const token of file.added_tokens as { readonly id?: unknown; readonly content?: unknown }[])
+      put(words, token.id, token.content);
   const known = words.filter((w) => w !== undefined).length;
   // Another size is another model's tokenizer; published vocabularies are often padded by a few entries.
   return known > size * 0.9 ? words.map((w, i) => w ?? `<${i}>`) : undefined;
@@ -27,6 +31,8 @@ function put(words: (string | undefined)[], i: unknown, word: unknown): void {
 /** Words one after the other as text: the marks of spaces that tokenizers use become spaces. */
 export function textOf(words: readonly string[]): string {
   const marked = words.some((w) => /[ĠĊ▁]/.test(w));
-  const joined = marked ? words.join("").replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n") : words.join(" ").replaceAll(" ##", "");
+  const joined = marked
+    ? words.join("").replaceAll(/[Ġ▁]/g, " ").replaceAll("Ċ", "\n")
+    : words.join(" ").replaceAll(" ##", "");
   return joined.trim();
 }

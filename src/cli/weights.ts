@@ -26,5 +26,10 @@ export function weightsOf(model: Elaborated, path: string | undefined, seed: num
 }
 
 function drawn(model: Elaborated, seed: number): WeightMap {
-  return new Map([...concreteParams(model.graph)].map(({ path, param }): [string, WeightSource] => [path, { kind: "initial", initial: param.initial, seed }]));
+  return new Map(
+    [...concreteParams(model.graph)].map(({ path, param }): [string, WeightSource] => [
+      path,
+      { kind: "initial", initial: param.initial, seed },
+    ]),
+  );
 }

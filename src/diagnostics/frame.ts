@@ -83,7 +83,9 @@ interface Block {
 export function frame(file: SourceFile, marks: readonly Mark[], digits: number, width: number, paint: Paint): string[] {
   const lines = linesOf(file);
   const byLine = new Map<number, LineMark[]>();
-  const add = (line: number, mark: LineMark): void => { byLine.set(line, [...(byLine.get(line) ?? []), mark]); };
+  const add = (line: number, mark: LineMark): void => {
+    byLine.set(line, [...(byLine.get(line) ?? []), mark]);
+  };
   let block: Block | undefined;
   for (const mark of marks) {
     const { start, end } = visible(mark.span);
@@ -98,7 +100,10 @@ export function frame(file: SourceFile, marks: readonly Mark[], digits: number, 
   }
   const wanted = new Set(byLine.keys());
   if (block) addBlockLines(wanted, block);
-  return draw({ lines, byLine, block, digits, width, paint }, [...wanted].sort((a, b) => a - b));
+  return draw(
+    { lines, byLine, block, digits, width, paint },
+    [...wanted].sort((a, b) => a - b),
+  );
 }
 
 function addBlockLines(wanted: Set<number>, { first, last }: Block): void {
@@ -110,17 +115,20 @@ function addBlockLines(wanted: Set<number>, { first, last }: Block): void {
 
 /** The last line number that a frame shows, for the width of the margin. */
 export function lastLine(marks: readonly Mark[]): number {
-  return Math.max(0, ...marks.map((m) => {
-    const { start, end } = visible(m.span);
-    return linesOf(m.span.file).of(Math.max(start, end - 1)) + 1;
-  }));
+  return Math.max(
+    0,
+    ...marks.map((m) => {
+      const { start, end } = visible(m.span);
+      return linesOf(m.span.file).of(Math.max(start, end - 1)) + 1;
+    }),
+  );
 }
 
 /** A span at the end of the text, behind its last newline, is shown at the end of the last line that has something. */
 export function visible(span: Span): { start: number; end: number } {
   const { text } = span.file;
   const end = text.trimEnd().length;
-  if (span.start < end || span.start < text.length && span.end > span.start) {
+  if (span.start < end || (span.start < text.length && span.end > span.start)) {
     return { start: span.start, end: Math.min(Math.max(span.end, span.start), text.length) };
   }
   return { start: end, end };
@@ -143,7 +151,9 @@ function draw(d: Drawing, wanted: readonly number[]): string[] {
   for (const line of withBridges(wanted)) {
     const inside = d.block && line > d.block.first && line <= d.block.last;
     if (before !== undefined && line > before + 1) {
-      out.push(d.paint.gutter("...") + (inside ? ` ${" ".repeat(Math.max(0, d.digits - 2))}${d.paint.primary("|")}` : ""));
+      out.push(
+        d.paint.gutter("...") + (inside ? ` ${" ".repeat(Math.max(0, d.digits - 2))}${d.paint.primary("|")}` : ""),
+      );
     }
     before = line;
     const content = shown(d.lines.content(line));
@@ -158,7 +168,10 @@ function draw(d: Drawing, wanted: readonly number[]): string[] {
     };
     for (const row of markRows(content, marks, view, d.paint)) under(row);
     if (d.block && line === d.block.last) {
-      const cell = Math.max(0, (content.cells[Math.min(d.block.endUnit, content.cells.length - 1)] ?? 1) - 1 - view.from);
+      const cell = Math.max(
+        0,
+        (content.cells[Math.min(d.block.endUnit, content.cells.length - 1)] ?? 1) - 1 - view.from,
+      );
       const tail = `|${"_".repeat(cell + 1)}^${d.block.label ? ` ${d.block.label}` : ""}`;
       out.push(`${d.paint.gutter(`${empty} |`)} ${d.paint.primary(tail)}`);
     }
@@ -191,7 +204,8 @@ function windowOf(content: ShownLine, marks: readonly LineMark[], room: number):
   const start = focus ? cellAt(content, focus.from) : 0;
   const end = focus ? cellAt(content, focus.to) : 0;
   const lead = Math.max(8, Math.floor((room - Math.min(end - start, room)) / 2));
-  const from = start + Math.min(end - start, room) + lead <= room ? 0 : Math.max(0, Math.min(start - lead, total - room));
+  const from =
+    start + Math.min(end - start, room) + lead <= room ? 0 : Math.max(0, Math.min(start - lead, total - room));
   const to = Math.min(total, from + room);
   const left = from > 0 ? "..." : "";
   const right = to < total ? "..." : "";
@@ -199,8 +213,7 @@ function windowOf(content: ShownLine, marks: readonly LineMark[], room: number):
   return { text, from, to };
 }
 
-const cellAt = (content: ShownLine, unit: number): number =>
-  content.cells[Math.min(unit, content.cells.length - 1)]!;
+const cellAt = (content: ShownLine, unit: number): number => content.cells[Math.min(unit, content.cells.length - 1)]!;
 
 /** The rows under a line: all marks, the rightmost label beside its mark, the others below, from right to left. */
 function markRows(content: ShownLine, marks: readonly LineMark[], view: View, paint: Paint): string[] {

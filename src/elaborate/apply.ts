@@ -30,7 +30,9 @@ export function call(e: Elaborator, x: ast.Call, frame: Frame): V {
   const written = { args: x.args, frame, span: x.span };
   if (callee.kind === "block") return { ...callee, given: [...callee.given, written], span: x.span };
   if (callee.kind === "repeat")
-    return e.fail("type/settings-after-repeat", {}, x.span, { hint: "settings come before the repeat: `decoder(post) x12 < ... >`" });
+    return e.fail("type/settings-after-repeat", {}, x.span, {
+      hint: "settings come before the repeat: `decoder(post) x12 < ... >`",
+    });
   if (callee.kind === "op" && wantsSettings(callee)) return { ...callee, settings: written };
   if (!isFunction(callee)) return e.fail("type/not-a-function", { found: describe(callee) }, x.callee.span);
   return apply(e, callee, { first: [], args: x.args, frame }, x.span, undefined);
@@ -46,12 +48,14 @@ function wantsSettings(op: OpV): boolean {
 /** `input -> stage`. A stage that is `none` is left out. */
 export function applyStage(e: Elaborator, stage: ast.Expr, input: V, frame: Frame, span: Span): V {
   const first: Operand[] = [{ v: input, span }];
-  if (stage.kind === "Paren" && stage.items.length === 1) return applyStage(e, stage.items[0]!.value, input, frame, span);
+  if (stage.kind === "Paren" && stage.items.length === 1)
+    return applyStage(e, stage.items[0]!.value, input, frame, span);
   if (stage.kind === "List") {
     const items = stage.items.map((value): ast.Arg => ({ value, span: value.span }));
     return bracket(e, input, items, frame, stage.span);
   }
-  if (stage.kind === "If" || stage.kind === "Match") return applyValue(e, evaluate(e, stage, frame), first, frame, stage.span, undefined);
+  if (stage.kind === "If" || stage.kind === "Match")
+    return applyValue(e, evaluate(e, stage, frame), first, frame, stage.span, undefined);
   if (stage.kind === "Label") {
     const v = stage.body.kind === "Call" ? undefined : evaluate(e, stage.body, frame);
     if (v) return applyValue(e, v, first, frame, stage.span, stage.label.name);
@@ -65,34 +69,71 @@ export function applyStage(e: Elaborator, stage: ast.Expr, input: V, frame: Fram
   return applyValue(e, evaluate(e, stage, frame), first, frame, stage.span, undefined);
 }
 
-function applyCallStage(e: Elaborator, stage: ast.Call, first: readonly Operand[], frame: Frame, label: string | undefined): V {
+function applyCallStage(
+  e: Elaborator,
+  stage: ast.Call,
+  first: readonly Operand[],
+  frame: Frame,
+  label: string | undefined,
+): V {
   const callee = evaluate(e, stage.callee, frame);
   if (callee.kind === "invalid" || first[0]!.v.kind === "invalid") return INVALID;
   if (callee.kind === "none") return first[0]!.v;
   const written = { args: stage.args, frame, span: stage.span };
-  if (callee.kind === "block") return apply(e, { ...callee, given: [...callee.given, written], span: stage.span }, { first, args: [], frame }, stage.span, label);
-  if (callee.kind === "op" && wantsSettings(callee)) return apply(e, { ...callee, settings: written }, { first, args: [], frame }, stage.span, label);
+  if (callee.kind === "block")
+    return apply(
+      e,
+      { ...callee, given: [...callee.given, written], span: stage.span },
+      { first, args: [], frame },
+      stage.span,
+      label,
+    );
+  if (callee.kind === "op" && wantsSettings(callee))
+    return apply(e, { ...callee, settings: written }, { first, args: [], frame }, stage.span, label);
   if (callee.kind === "repeat" && stage.args.length > 0)
-    return e.fail("type/settings-after-repeat", {}, stage.span, { hint: "settings come before the repeat: `decoder(post) x12 < ... >`" });
-  if (!isFunction(callee)) return e.fail("type/not-a-stage", { found: describe(callee) }, stage.callee.span, { hint: "a stage is a block or an operator; `x -> f(a)` is f of x and a" });
+    return e.fail("type/settings-after-repeat", {}, stage.span, {
+      hint: "settings come before the repeat: `decoder(post) x12 < ... >`",
+    });
+  if (!isFunction(callee))
+    return e.fail("type/not-a-stage", { found: describe(callee) }, stage.callee.span, {
+      hint: "a stage is a block or an operator; `x -> f(a)` is f of x and a",
+    });
   return apply(e, callee, { first, args: stage.args, frame }, stage.span, label);
 }
 
-function applyValue(e: Elaborator, v: V, first: readonly Operand[], frame: Frame, span: Span, label: string | undefined): V {
+function applyValue(
+  e: Elaborator,
+  v: V,
+  first: readonly Operand[],
+  frame: Frame,
+  span: Span,
+  label: string | undefined,
+): V {
   if (v.kind === "invalid") return v;
   if (v.kind === "none") return first[0]!.v;
   if (!isFunction(v))
-    return e.fail("type/not-a-stage", { found: describe(v) }, span, { hint: "a stage is a block or an operator: `x -> linear(64)`, `x -> gelu`" });
+    return e.fail("type/not-a-stage", { found: describe(v) }, span, {
+      hint: "a stage is a block or an operator: `x -> linear(64)`, `x -> gelu`",
+    });
   return apply(e, v, { first, args: [], frame }, span, label);
 }
 
 /** Applies any function to operands. */
-export function apply(e: Elaborator, f: Exclude<ReturnType<typeof asFunction>, undefined>, operands: Operands, span: Span, label: string | undefined): V {
+export function apply(
+  e: Elaborator,
+  f: Exclude<ReturnType<typeof asFunction>, undefined>,
+  operands: Operands,
+  span: Span,
+  label: string | undefined,
+): V {
   const broken = operands.first.some((o) => o.v.kind === "invalid");
   // A bracket names axes even where its operand is broken, so that what reads them stays silent.
   if (broken && !(f.kind === "op" && f.meaning.kind === "bracket")) return INVALID;
   if (f.kind === "op") return applyOp(e, f, operands, span);
-  const inputs = [...operands.first, ...operands.args.map((a) => ({ v: evaluate(e, a.value, operands.frame), span: a.span }))];
+  const inputs = [
+    ...operands.first,
+    ...operands.args.map((a) => ({ v: evaluate(e, a.value, operands.frame), span: a.span })),
+  ];
   if (inputs.some((i) => i.v.kind === "invalid")) return INVALID;
   return applyBlock(e, f, inputs, label, operands.frame, span);
 }
@@ -110,19 +151,23 @@ function applyOp(e: Elaborator, op: OpV, operands: Operands, span: Span): V {
     if (arg.name?.name === "over") {
       over = axesOver(e, arg.value, operands.frame);
       if (!over) return INVALID;
-    } else if (arg.name) return e.fail("setting/unknown", { name: arg.name.name, owner: op.name }, arg.name.span, { hint: usageOf(op) });
+    } else if (arg.name)
+      return e.fail("setting/unknown", { name: arg.name.name, owner: op.name }, arg.name.span, { hint: usageOf(op) });
     else evaluated.push({ v: evaluate(e, arg.value, operands.frame), span: arg.span });
   }
   if (evaluated.some((o) => o.v.kind === "invalid") && meaning.kind !== "bracket") return INVALID;
   const call = { operands: evaluated, over, span, frame: operands.frame, settings: op.settings };
   if (meaning.kind === "bracket") return meaning.primitive.apply(e, meaning.items, call, meaning.frame);
   const p: FunctionPrimitive = meaning.primitive;
-  if (evaluated.length < p.least || evaluated.length > p.most) return e.fail("type/usage", { name: op.name, usage: p.usage }, span);
+  if (evaluated.length < p.least || evaluated.length > p.most)
+    return e.fail("type/usage", { name: op.name, usage: p.usage }, span);
   return p.apply(e, call);
 }
 
 function usageOf(op: OpV): string | undefined {
-  return op.meaning.kind === "function" || op.meaning.kind === "bracket" ? `write ${op.meaning.primitive.usage}` : undefined;
+  return op.meaning.kind === "function" || op.meaning.kind === "bracket"
+    ? `write ${op.meaning.primitive.usage}`
+    : undefined;
 }
 
 /** An operator of the language: computed now if all its operands are known, else one `call` node whose body is its meaning. */
@@ -135,14 +180,31 @@ function applyDeclared(e: Elaborator, op: OpV, decl: ast.Op, operands: Operands,
     const values = bindOperands(e, decl, operands, frame, span);
     if (!values) return INVALID;
     const anyTensor = [...values.values()].some((v) => v.kind === "tensor");
-    return anyTensor ? callNode(e, decl, values, frame, span) : e.outsideLet(() => runBody(e, decl.meaning, frame, decl.name.name));
+    return anyTensor
+      ? callNode(e, decl, values, frame, span)
+      : e.outsideLet(() => runBody(e, decl.meaning, frame, decl.name.name));
   };
   return e.within(`op:${decl.name.name}`, span, run) ?? INVALID;
 }
 
-function bindList(e: Elaborator, written: OpV["settings"][], params: readonly ast.Param[], decl: ast.Op, frame: Frame, span: Span): void {
+function bindList(
+  e: Elaborator,
+  written: OpV["settings"][],
+  params: readonly ast.Param[],
+  decl: ast.Op,
+  frame: Frame,
+  span: Span,
+): void {
   const title = decl.name.name;
-  const bound = bindArguments(e, written.filter((w) => w !== undefined), params, [], false, title, span);
+  const bound = bindArguments(
+    e,
+    written.filter((w) => w !== undefined),
+    params,
+    [],
+    false,
+    title,
+    span,
+  );
   for (const param of params) {
     const given = bound.byName.get(param.name.name);
     frame.set(param.name.name, {
@@ -150,7 +212,9 @@ function bindList(e: Elaborator, written: OpV["settings"][], params: readonly as
         const v = given ? valueFor(e, param, given, frame, title) : undefined;
         if (v && !(v.kind === "none" && param.default && !param.type?.optional)) return v;
         if (param.default) return fit(e, param, evaluate(e, param.default, frame), frame, param.span, title);
-        return e.fail("setting/missing", { name: param.name.name, owner: title }, span, { hint: `write \`${title}(${param.name.name} = ...)\`` });
+        return e.fail("setting/missing", { name: param.name.name, owner: title }, span, {
+          hint: `write \`${title}(${param.name.name} = ...)\``,
+        });
       },
     });
   }
@@ -171,7 +235,13 @@ function bindGivens(e: Elaborator, decl: ast.Op, frame: Frame, around: Frame, sp
 }
 
 /** Operands by name. Dimensions are matched in order, so that later operands fit what earlier ones have bound. */
-function bindOperands(e: Elaborator, decl: ast.Op, operands: Operands, frame: Frame, span: Span): Map<string, V> | undefined {
+function bindOperands(
+  e: Elaborator,
+  decl: ast.Op,
+  operands: Operands,
+  frame: Frame,
+  span: Span,
+): Map<string, V> | undefined {
   const title = decl.name.name;
   const params = decl.operands.items;
   const values = new Map<string, V>();
@@ -183,17 +253,22 @@ function bindOperands(e: Elaborator, decl: ast.Op, operands: Operands, frame: Fr
   }
   const texts = operands.args.filter((a) => !a.name);
   if (positional.length > params.length) {
-    e.fail("setting/too-many", { owner: title, most: params.length }, positional[params.length]!.span, { hint: `it takes ${params.map((p) => p.name.name).join(", ") || "nothing"}` });
+    e.fail("setting/too-many", { owner: title, most: params.length }, positional[params.length]!.span, {
+      hint: `it takes ${params.map((p) => p.name.name).join(", ") || "nothing"}`,
+    });
     return undefined;
   }
   for (const name of named.keys())
     if (!params.some((p) => p.name.name === name)) {
-      e.fail("setting/unknown", { name, owner: title }, named.get(name)!.span, { hint: `it takes ${params.map((p) => p.name.name).join(", ")}` });
+      e.fail("setting/unknown", { name, owner: title }, named.get(name)!.span, {
+        hint: `it takes ${params.map((p) => p.name.name).join(", ")}`,
+      });
       return undefined;
     }
   let ok = true;
   for (const [i, param] of params.entries()) {
-    const arg = i < operands.first.length ? undefined : (texts[i - operands.first.length] ?? named.get(param.name.name));
+    const arg =
+      i < operands.first.length ? undefined : (texts[i - operands.first.length] ?? named.get(param.name.name));
     let v: V;
     if (i < operands.first.length) v = fit(e, param, operands.first[i]!.v, frame, operands.first[i]!.span, title);
     else if (arg) v = fit(e, param, evaluate(e, arg.value, operands.frame), frame, arg.span, title);
@@ -231,7 +306,8 @@ function callNode(e: Elaborator, decl: ast.Op, values: ReadonlyMap<string, V>, f
   const results: Value[] = [];
   const collect = (v: V): void => {
     if (v.kind === "tuple") v.items.forEach(collect);
-    else if (v.kind === "tensor" && inner.owns(v.value) && !outerOf.has(v.value.id) && !results.includes(v.value)) results.push(v.value);
+    else if (v.kind === "tensor" && inner.owns(v.value) && !outerOf.has(v.value.id) && !results.includes(v.value))
+      results.push(v.value);
   };
   collect(result);
   for (const [i, v] of results.entries()) inner.output(`${i}`, v);
@@ -246,16 +322,35 @@ function callNode(e: Elaborator, decl: ast.Op, values: ReadonlyMap<string, V>, f
 }
 
 function addCall(
-  e: Elaborator, decl: ast.Op, inner: GraphBuilder, operands: readonly Value[], names: readonly string[],
-  settings: Readonly<Record<string, Setting>>, frame: Frame, span: Span, results: readonly Value[],
+  e: Elaborator,
+  decl: ast.Op,
+  inner: GraphBuilder,
+  operands: readonly Value[],
+  names: readonly string[],
+  settings: Readonly<Record<string, Setting>>,
+  frame: Frame,
+  span: Span,
+  results: readonly Value[],
 ): readonly Value[] {
   const dims: Record<string, Axis> = {};
   for (const name of frame.visible()) {
     const v = frame.own(name);
     if (v?.kind === "dim") dims[name] = v.axis;
   }
-  const attrs = { name: decl.name.name, operands: [...names, ...inner.captures.map((_, i) => `captured${i}`)], settings, dims };
-  return e.builder.node("call", [...operands, ...inner.captures], attrs, results.map((r) => r.type), span, [inner.build()]);
+  const attrs = {
+    name: decl.name.name,
+    operands: [...names, ...inner.captures.map((_, i) => `captured${i}`)],
+    settings,
+    dims,
+  };
+  return e.builder.node(
+    "call",
+    [...operands, ...inner.captures],
+    attrs,
+    results.map((r) => r.type),
+    span,
+    [inner.build()],
+  );
 }
 
 function addSetting(settings: Record<string, Setting>, name: string, v: V): void {

@@ -9,12 +9,41 @@ import { asNumber, bool, describe, INVALID, number, type V } from "./values.ts";
 
 type ElementwiseBinary = Extract<
   PrimitiveName,
-  "add" | "sub" | "mul" | "div" | "floor_div" | "mod" | "pow" | "min" | "max" | "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "and" | "or"
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "floor_div"
+  | "mod"
+  | "pow"
+  | "min"
+  | "max"
+  | "equal"
+  | "not_equal"
+  | "less"
+  | "less_equal"
+  | "greater"
+  | "greater_equal"
+  | "and"
+  | "or"
 >;
 
 const NODE: Partial<Record<BinaryOp, ElementwiseBinary>> = {
-  "+": "add", "-": "sub", "*": "mul", "/": "div", div: "floor_div", "%": "mod", "^": "pow",
-  "==": "equal", "!=": "not_equal", "<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", and: "and", or: "or",
+  "+": "add",
+  "-": "sub",
+  "*": "mul",
+  "/": "div",
+  div: "floor_div",
+  "%": "mod",
+  "^": "pow",
+  "==": "equal",
+  "!=": "not_equal",
+  "<": "less",
+  "<=": "less_equal",
+  ">": "greater",
+  ">=": "greater_equal",
+  and: "and",
+  or: "or",
 };
 
 /** Numbers while compiling, by the operator that the graph would have. */
@@ -42,10 +71,15 @@ export function binary(e: Elaborator, op: BinaryOp, a: V, b: V, span: Span, plac
   if (op === "++") {
     if (a.kind === "list" && b.kind === "list") return { kind: "list", items: [...a.items, ...b.items] };
     if (a.kind === "text" && b.kind === "text") return { kind: "text", value: a.value + b.value };
-    return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, { hint: "`++` joins two lists or two texts" });
+    return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, {
+      hint: "`++` joins two lists or two texts",
+    });
   }
   if (op === "in") {
-    if (b.kind !== "list") return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, { hint: "the right side of `in` is a list" });
+    if (b.kind !== "list")
+      return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, {
+        hint: "the right side of `in` is a list",
+      });
     return bool(b.items.some((item) => sameConstant(a, item) === true));
   }
   if (op === "==" || op === "!=") {
@@ -62,7 +96,8 @@ export function sameConstant(a: V, b: V): boolean | undefined {
   const x = asNumber(a);
   const y = asNumber(b);
   if (x !== undefined && y !== undefined) return x === y;
-  const plain = (v: V): boolean => v.kind === "text" || v.kind === "bool" || v.kind === "none" || v.kind === "word" || asNumber(v) !== undefined;
+  const plain = (v: V): boolean =>
+    v.kind === "text" || v.kind === "bool" || v.kind === "none" || v.kind === "word" || asNumber(v) !== undefined;
   if (a.kind === "none" || b.kind === "none") return a.kind === b.kind;
   if (!plain(a) || !plain(b)) return undefined;
   const text = (v: V): string | undefined => (v.kind === "text" || v.kind === "word" ? v.value : undefined);
@@ -73,7 +108,13 @@ export function sameConstant(a: V, b: V): boolean | undefined {
 
 /** The same for `min(a, b)` and its like. */
 export function elementwise(
-  e: Elaborator, node: ElementwiseBinary, op: string, a: V, b: V, span: Span, places: readonly [Span, Span],
+  e: Elaborator,
+  node: ElementwiseBinary,
+  op: string,
+  a: V,
+  b: V,
+  span: Span,
+  places: readonly [Span, Span],
 ): V {
   if (a.kind === "invalid" || b.kind === "invalid") return INVALID;
   const logical = node === "and" || node === "or";
@@ -90,7 +131,10 @@ export function elementwise(
   const sized = sizes(node, a, b);
   if (sized) return sized;
   if (!isOperand(a) || !isOperand(b)) {
-    const hint = a.kind === "none" || b.kind === "none" ? "test for none first: `if x == none then ... else ...`, or give a value for it with `??`" : undefined;
+    const hint =
+      a.kind === "none" || b.kind === "none"
+        ? "test for none first: `if x == none then ... else ...`, or give a value for it with `??`"
+        : undefined;
     return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, { hint });
   }
   const identity = neutral(node, a, b, x, y);
@@ -100,7 +144,9 @@ export function elementwise(
 
 function needBool(e: Elaborator, v: V, op: string, span: Span): V {
   if (v.kind === "bool" || v.kind === "invalid" || (v.kind === "tensor" && v.value.type.dtype === "bool")) return v;
-  return e.fail("type/operands", { op, left: describe(v), right: "a bool" }, span, { hint: "`and`, `or` and `not` take bools only; compare with `!= 0` to make one of a number" });
+  return e.fail("type/operands", { op, left: describe(v), right: "a bool" }, span, {
+    hint: "`and`, `or` and `not` take bools only; compare with `!= 0` to make one of a number",
+  });
 }
 
 function isOperand(v: V): boolean {
@@ -118,13 +164,26 @@ function sizes(node: ElementwiseBinary, a: V, b: V): V | undefined {
   const x = size(a);
   const y = size(b);
   if (!x || !y) return undefined;
-  const made = node === "add" ? x.plus(y) : node === "sub" ? x.minus(y) : node === "mul" ? x.times(y) : node === "div" || node === "floor_div" ? x.dividedBy(y) : undefined;
+  const made =
+    node === "add"
+      ? x.plus(y)
+      : node === "sub"
+        ? x.minus(y)
+        : node === "mul"
+          ? x.times(y)
+          : node === "div" || node === "floor_div"
+            ? x.dividedBy(y)
+            : undefined;
   return made ? { kind: "size", size: made } : undefined;
 }
 
 /** x + 0, x * 1, x / 1, x ^ 1: the graph is not burdened with settings left at their neutral value. */
 function neutral(node: ElementwiseBinary, a: V, b: V, x: number | undefined, y: number | undefined): V | undefined {
-  if (a.kind === "tensor" && ((y === 0 && (node === "add" || node === "sub")) || (y === 1 && (node === "mul" || node === "pow")))) return a;
+  if (
+    a.kind === "tensor" &&
+    ((y === 0 && (node === "add" || node === "sub")) || (y === 1 && (node === "mul" || node === "pow")))
+  )
+    return a;
   if (a.kind === "tensor" && y === 1 && node === "div" && a.value.type.dtype === "float") return a;
   if (b.kind === "tensor" && ((x === 0 && node === "add") || (x === 1 && node === "mul"))) return b;
   return undefined;
@@ -133,15 +192,34 @@ function neutral(node: ElementwiseBinary, a: V, b: V, x: number | undefined, y: 
 /** True of operators whose result is real whatever the operands are. */
 const REAL: ReadonlySet<string> = new Set(["div", "pow"]);
 
-function combine(e: Elaborator, node: ElementwiseBinary, op: string, a: V, b: V, span: Span, places: readonly [Span, Span]): V {
-  const dtype = (v: V): string => (v.kind === "tensor" ? v.value.type.dtype : v.kind === "bool" ? "bool" : v.kind === "number" && !Number.isInteger(v.value) ? "float" : "int");
+function combine(
+  e: Elaborator,
+  node: ElementwiseBinary,
+  op: string,
+  a: V,
+  b: V,
+  span: Span,
+  places: readonly [Span, Span],
+): V {
+  const dtype = (v: V): string =>
+    v.kind === "tensor"
+      ? v.value.type.dtype
+      : v.kind === "bool"
+        ? "bool"
+        : v.kind === "number" && !Number.isInteger(v.value)
+          ? "float"
+          : "int";
   const kinds = [dtype(a), dtype(b)];
   const logical = node === "and" || node === "or";
   const comparesBools = (node === "equal" || node === "not_equal") && kinds.every((k) => k === "bool");
   if (!logical && !comparesBools && kinds.includes("bool"))
-    return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, { hint: "a bool is no number; choose with `where(condition, a, b)`" });
+    return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, {
+      hint: "a bool is no number; choose with `where(condition, a, b)`",
+    });
   if (logical && kinds.some((k) => k !== "bool"))
-    return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, { hint: "`and` and `or` take bools only" });
+    return e.fail("type/operands", { op, left: describe(a), right: describe(b) }, span, {
+      hint: "`and` and `or` take bools only",
+    });
   const real = kinds.includes("float") || REAL.has(node);
   const side = (v: V, place: Span): Value | undefined => {
     const t = e.asTensor(v, place, real ? "float" : undefined);

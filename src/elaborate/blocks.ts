@@ -16,33 +16,77 @@ import { bindArguments, dimensions, dimension, fit, valueFor, type Binding } fro
 import { fitTensor } from "./signatures.ts";
 import { fillSlots } from "./slots.ts";
 import { notWhole, runBody, runStatement } from "./statements.ts";
-import { asNumber, describe, INVALID, number, tensor, type BlockV, type EachV, type InstanceV, type PipelineV, type RepeatV, type V, type Written } from "./values.ts";
+import {
+  asNumber,
+  describe,
+  INVALID,
+  number,
+  tensor,
+  type BlockV,
+  type EachV,
+  type InstanceV,
+  type PipelineV,
+  type RepeatV,
+  type V,
+  type Written,
+} from "./values.ts";
 
 export type Applicable = BlockV | RepeatV | PipelineV | InstanceV | EachV;
 
 /** Applies a block to its inputs in `around`. Its weights go under the label, else the `let`'s name, else what it is called. */
-export function applyBlock(e: Elaborator, block: Applicable, inputs: readonly Operand[], label: string | undefined, around: Frame, span: Span): V {
+export function applyBlock(
+  e: Elaborator,
+  block: Applicable,
+  inputs: readonly Operand[],
+  label: string | undefined,
+  around: Frame,
+  span: Span,
+): V {
   if (block.kind === "each") return applyEach(e, block, inputs, label, around, span);
   if (block.kind === "instance")
-    return e.housing({ builder: block.home, shared: block.weights, each: block.each, mapped: e.home.mapped ?? [] }, () => applyAt(e, block.block, inputs, block.path.split("."), around, span));
+    return e.housing(
+      { builder: block.home, shared: block.weights, each: block.each, mapped: e.home.mapped ?? [] },
+      () => applyAt(e, block.block, inputs, block.path.split("."), around, span),
+    );
   const written = block.kind === "pipeline" ? undefined : block.label;
   const name = label ?? written ?? e.letName ?? block.called;
   return applyAt(e, block, inputs, [...around.path, name], around, span);
 }
 
-function applyAt(e: Elaborator, block: BlockV | RepeatV | PipelineV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+function applyAt(
+  e: Elaborator,
+  block: BlockV | RepeatV | PipelineV,
+  inputs: readonly Operand[],
+  path: readonly string[],
+  around: Frame,
+  span: Span,
+): V {
   if (block.kind === "repeat") return e.outsideLet(() => applyRepeat(e, block, inputs, path, around, span));
   if (block.kind === "pipeline") return e.outsideLet(() => applyPipeline(e, block, inputs, path, around, span));
   // A filler is applied inside the block that it fills; to its author the place is where it is written.
   const site = block.span.file.library ? span : block.span;
   const target = follow(e, block, around, site);
   if (!target) return INVALID;
-  return e.within(target.decl.name.name, site, () => e.outsideLet(() => applyDeclared(e, target, block.decl.name.name, inputs, path, around, site))) ?? INVALID;
+  return (
+    e.within(target.decl.name.name, site, () =>
+      e.outsideLet(() => applyDeclared(e, target, block.decl.name.name, inputs, path, around, site)),
+    ) ?? INVALID
+  );
 }
 
-function applyPipeline(e: Elaborator, p: PipelineV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+function applyPipeline(
+  e: Elaborator,
+  p: PipelineV,
+  inputs: readonly Operand[],
+  path: readonly string[],
+  around: Frame,
+  span: Span,
+): V {
   const frame = new Frame("repeat", p.frame.title, p.frame.module, p.frame, around, span, path);
-  const run = (x: ast.Expr): V => (x.kind === "Pipe" ? applyStage(e, x.stage, run(x.input), frame, x.span) : applyStage(e, x, inputs[0]!.v, frame, x.span));
+  const run = (x: ast.Expr): V =>
+    x.kind === "Pipe"
+      ? applyStage(e, x.stage, run(x.input), frame, x.span)
+      : applyStage(e, x, inputs[0]!.v, frame, x.span);
   return run(p.stages);
 }
 
@@ -56,7 +100,15 @@ function follow(e: Elaborator, block: BlockV, around: Frame, span: Span): BlockV
       return undefined;
     }
     const frame = e.frame("alias", decl.name.name, module, undefined, around, span, around.path);
-    const binding = bindArguments(e, current.given, decl.params.items, decl.given, decl.params.rest !== undefined, decl.name.name, span);
+    const binding = bindArguments(
+      e,
+      current.given,
+      decl.params.items,
+      decl.given,
+      decl.params.rest !== undefined,
+      decl.name.name,
+      span,
+    );
     bindParams(e, decl, binding, frame, around, span);
     fillOwnSlots(e, current, frame, span);
     const meaning = decl.meaning as Extract<ast.Meaning, { kind: "Alias" }>;
@@ -67,7 +119,12 @@ function follow(e: Elaborator, block: BlockV, around: Frame, span: Span): BlockV
       return undefined;
     }
     const handed = decl.slots.rest ? current.fillers : [];
-    current = { ...made, given: [...made.given, ...binding.left], fillers: [...withoutRest(made.fillers), ...handed], called: current.called };
+    current = {
+      ...made,
+      given: [...made.given, ...binding.left],
+      fillers: [...withoutRest(made.fillers), ...handed],
+      called: current.called,
+    };
   }
   return current;
 }
@@ -81,7 +138,15 @@ function fillOwnSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span): v
   if (block.decl.slots.items.length > 0) fillSlots(e, block, frame, span, block.decl.name.name);
 }
 
-function applyDeclared(e: Elaborator, block: BlockV, title: string, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+function applyDeclared(
+  e: Elaborator,
+  block: BlockV,
+  title: string,
+  inputs: readonly Operand[],
+  path: readonly string[],
+  around: Frame,
+  span: Span,
+): V {
   const { decl, module } = block;
   const frame = e.frame("block", title, module, undefined, around, span, path);
   const binding = bindArguments(e, block.given, decl.params.items, decl.given, false, title, span);
@@ -90,7 +155,8 @@ function applyDeclared(e: Elaborator, block: BlockV, title: string, inputs: read
   if (decl.meaning.kind !== "Body") return INVALID;
   if (!bindInputs(e, decl, inputs, frame, span)) return INVALID;
   // A setting that is a tensor binds the names of its axes.
-  for (const param of decl.params.items) if (param.type?.axes && frame.own(param.name.name)?.kind === "invalid") return INVALID;
+  for (const param of decl.params.items)
+    if (param.type?.axes && frame.own(param.name.name)?.kind === "invalid") return INVALID;
   return runBody(e, decl.meaning, frame, title);
 }
 
@@ -108,9 +174,12 @@ function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Fra
     frame.set(name, {
       lazy: () => {
         const v = bound ? valueFor(e, param, bound, frame, title) : undefined;
-        if (v && !(v.kind === "none" && param.default && !param.type?.optional && param.default.kind !== "None")) return named(v, name);
+        if (v && !(v.kind === "none" && param.default && !param.type?.optional && param.default.kind !== "None"))
+          return named(v, name);
         if (param.default) return defaultOf(e, param, frame, title, span);
-        return e.fail("setting/missing", { name, owner: title }, span, { hint: `pass it: \`${title}(${name} = ...)\`` });
+        return e.fail("setting/missing", { name, owner: title }, span, {
+          hint: `pass it: \`${title}(${name} = ...)\``,
+        });
       },
     });
   }
@@ -129,7 +198,8 @@ function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Fra
         if (param.default) {
           const v = evaluate(e, param.default, frame);
           const n = asNumber(v);
-          if (n !== undefined && !Number.isInteger(n) && param.type === undefined) return notWhole(e, name, param.default, frame, n);
+          if (n !== undefined && !Number.isInteger(n) && param.type === undefined)
+            return notWhole(e, name, param.default, frame, n);
           return given(e, param, v, frame, param.span, title);
         }
         return missingGiven(e, param, frame, span);
@@ -147,8 +217,10 @@ function missingGiven(e: Elaborator, param: ast.Param, frame: Frame, span: Span)
 
 /** A whole number that a `given` finds is a dimension of that name. */
 function given(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: Span, title: string): V {
-  if (param.type) return v.kind === "tensor" ? fitTensor(e, v, param.type, frame, span, `${title}'s ${param.name.name}`) : v;
-  if (v.kind === "number" && Number.isInteger(v.value) && v.value > 0) return dimension(e, param.name.name, v, v.origin ?? span);
+  if (param.type)
+    return v.kind === "tensor" ? fitTensor(e, v, param.type, frame, span, `${title}'s ${param.name.name}`) : v;
+  if (v.kind === "number" && Number.isInteger(v.value) && v.value > 0)
+    return dimension(e, param.name.name, v, v.origin ?? span);
   return v;
 }
 
@@ -157,9 +229,17 @@ function named(v: V, name: string): V {
 }
 
 function defaultOf(e: Elaborator, param: ast.Param, frame: Frame, title: string, span: Span): V {
-  const v = evaluate(e, param.default!, frame, param.type?.base && param.type.alternatives.length > 0 ? [param.type.base.name, ...param.type.alternatives.map((a) => a.name)] : undefined);
+  const v = evaluate(
+    e,
+    param.default!,
+    frame,
+    param.type?.base && param.type.alternatives.length > 0
+      ? [param.type.base.name, ...param.type.alternatives.map((a) => a.name)]
+      : undefined,
+  );
   const n = asNumber(v);
-  if (param.type?.base?.name === "dim" && n !== undefined && !Number.isInteger(n)) return notWhole(e, param.name.name, param.default!, frame, n);
+  if (param.type?.base?.name === "dim" && n !== undefined && !Number.isInteger(n))
+    return notWhole(e, param.name.name, param.default!, frame, n);
   void span;
   return named(fit(e, param, v, frame, param.span, title), param.name.name);
 }
@@ -169,7 +249,11 @@ function bindInputs(e: Elaborator, decl: ast.Block, inputs: readonly Operand[], 
   const meaning = decl.meaning as Extract<ast.Meaning, { kind: "Body" }>;
   const declared = meaning.statements.filter((s) => s.kind === "Input");
   if (inputs.length > declared.length) {
-    e.fail("setting/too-many-inputs", { owner: decl.name.name, most: declared.length, found: inputs.length }, inputs[declared.length]!.span);
+    e.fail(
+      "setting/too-many-inputs",
+      { owner: decl.name.name, most: declared.length, found: inputs.length },
+      inputs[declared.length]!.span,
+    );
     return false;
   }
   for (const [i, input] of declared.entries()) {
@@ -178,7 +262,9 @@ function bindInputs(e: Elaborator, decl: ast.Block, inputs: readonly Operand[], 
     if (operand) v = operand.v;
     else if (input.default) v = evaluate(e, input.default, frame);
     else {
-      e.fail("setting/missing-input", { owner: decl.name.name, name: input.name.name }, span, { hint: `\`x -> ${decl.name.name}\` gives it its first input` });
+      e.fail("setting/missing-input", { owner: decl.name.name, name: input.name.name }, span, {
+        hint: `\`x -> ${decl.name.name}\` gives it its first input`,
+      });
       return false;
     }
     if (v.kind === "invalid") return false;
@@ -203,9 +289,19 @@ export function instanceOf(e: Elaborator, x: ast.New, frame: Frame): V {
   const v = evaluate(e, x.body, frame);
   if (v.kind === "invalid") return v;
   if (v.kind !== "block" && v.kind !== "repeat" && v.kind !== "pipeline")
-    return e.fail("type/not-a-block", { found: describe(v) }, x.body.span, { hint: "`new` makes an instance of a block" });
+    return e.fail("type/not-a-block", { found: describe(v) }, x.body.span, {
+      hint: "`new` makes an instance of a block",
+    });
   const name = (v.kind === "pipeline" ? undefined : v.label) ?? e.letName ?? v.called;
-  return { kind: "instance", block: v, path: [...frame.path, name].join("."), each: e.home.each ?? [], home: e.home.builder, weights: e.home.shared ?? new Map(), site: frame };
+  return {
+    kind: "instance",
+    block: v,
+    path: [...frame.path, name].join("."),
+    each: e.home.each ?? [],
+    home: e.home.builder,
+    weights: e.home.shared ?? new Map(),
+    site: frame,
+  };
 }
 
 /** A weight of an instance that nothing has read yet: `words.weight` before `words` is applied. */
@@ -213,10 +309,28 @@ export function makeWeight(e: Elaborator, instance: InstanceV, name: string): Va
   if (instance.block.kind !== "block") return undefined;
   const block = follow(e, instance.block, instance.site, instance.block.span);
   if (!block || block.decl.meaning.kind !== "Body") return undefined;
-  const declared = block.decl.meaning.statements.find((s) => s.kind === "Param" && (s.outside?.value ?? s.name.name) === name);
+  const declared = block.decl.meaning.statements.find(
+    (s) => s.kind === "Param" && (s.outside?.value ?? s.name.name) === name,
+  );
   if (!declared || declared.kind !== "Param") return undefined;
-  const frame = new Frame("block", block.decl.name.name, block.module, undefined, instance.site, block.span, instance.path.split("."));
-  const binding = bindArguments(e, block.given, block.decl.params.items, block.decl.given, false, block.decl.name.name, block.span);
+  const frame = new Frame(
+    "block",
+    block.decl.name.name,
+    block.module,
+    undefined,
+    instance.site,
+    block.span,
+    instance.path.split("."),
+  );
+  const binding = bindArguments(
+    e,
+    block.given,
+    block.decl.params.items,
+    block.decl.given,
+    false,
+    block.decl.name.name,
+    block.span,
+  );
   bindParams(e, block.decl, binding, frame, instance.site, block.span);
   e.housing({ builder: instance.home, shared: instance.weights, each: instance.each }, () => {
     runStatement(e, declared, frame);
@@ -236,9 +350,17 @@ interface Iteration {
  * A repeat keeps one body for every kind of iteration. Whether iterations differ is seen by whether the body reads `layer`:
  * if not, it is elaborated once; if so, each is, and equal ones are kept once.
  */
-function applyRepeat(e: Elaborator, block: RepeatV, inputs: readonly Operand[], path: readonly string[], around: Frame, span: Span): V {
+function applyRepeat(
+  e: Elaborator,
+  block: RepeatV,
+  inputs: readonly Operand[],
+  path: readonly string[],
+  around: Frame,
+  span: Span,
+): V {
   const [input, ...others] = inputs;
-  if (!input || input.v.kind !== "tensor") return e.fail("type/operand", { op: `x${block.count}`, found: input ? describe(input.v) : "nothing" }, span);
+  if (!input || input.v.kind !== "tensor")
+    return e.fail("type/operand", { op: `x${block.count}`, found: input ? describe(input.v) : "nothing" }, span);
   const carried = spreadOver(e, input.v.value, e.home.each ?? [], span);
   const kinds: Iteration[] = [];
   const schedule: number[] = [];
@@ -264,7 +386,14 @@ function applyRepeat(e: Elaborator, block: RepeatV, inputs: readonly Operand[], 
   for (const k of kinds) for (const v of k.builder.captures) if (!captures.includes(v)) captures.push(v);
   const bodies = kinds.map((k) => inOrder(k.builder, captures));
   const label = path.at(-1) ?? block.called;
-  const [out] = e.builder.node("repeat", [carried, ...captures], { label, count: block.count, carried: 1, schedule }, [carried.type], span, bodies);
+  const [out] = e.builder.node(
+    "repeat",
+    [carried, ...captures],
+    { label, count: block.count, carried: 1, schedule },
+    [carried.type],
+    span,
+    bodies,
+  );
   return tensor(out!);
 }
 
@@ -273,15 +402,34 @@ function inOrder(builder: GraphBuilder, captures: readonly Value[]): Graph {
   const seen = captures.map((v) => builder.use(v));
   const graph = builder.build();
   const byId = new Map(graph.inputs.map((i) => [i.value.id, i]));
-  return { ...graph, inputs: [graph.inputs[0]!, ...seen.map((v, i) => ({ ...byId.get(v.id)!, name: `captured${i}` }))] };
+  return {
+    ...graph,
+    inputs: [graph.inputs[0]!, ...seen.map((v, i) => ({ ...byId.get(v.id)!, name: `captured${i}` }))],
+  };
 }
 
 function iteration(
-  e: Elaborator, block: RepeatV, carried: Value, others: readonly Operand[], path: readonly string[], around: Frame, span: Span, layer: number, onRead: () => void,
+  e: Elaborator,
+  block: RepeatV,
+  carried: Value,
+  others: readonly Operand[],
+  path: readonly string[],
+  around: Frame,
+  span: Span,
+  layer: number,
+  onRead: () => void,
 ): Iteration | undefined {
   const builder = new GraphBuilder(path.at(-1) ?? block.called, e.builder);
   const x = builder.input("x", carried.type);
-  const written = new Frame("repeat", block.frame.title, block.frame.module, block.frame, block.frame, span, block.frame.path);
+  const written = new Frame(
+    "repeat",
+    block.frame.title,
+    block.frame.module,
+    block.frame,
+    block.frame,
+    span,
+    block.frame.path,
+  );
   const dynamic = new Frame("repeat", around.title, around.module, around, around, span, around.path);
   for (const frame of [written, dynamic]) {
     frame.set("layer", number(layer));
@@ -294,16 +442,41 @@ function iteration(
     const fillers = block.fillers.map((f) => ({ ...f, frame: layered(f.frame, written) }));
     const inputs: Operand[] = [{ v: tensor(x), span }, ...others];
     if (body.kind === "instance") return applyBlock(e, body, inputs, undefined, dynamic, span);
-    return applyAt(e, { ...body, fillers: [...body.fillers, ...fillers] }, inputs, [...path, `{${e.repeatDepth - 1}}`], dynamic, span);
+    return applyAt(
+      e,
+      { ...body, fillers: [...body.fillers, ...fillers] },
+      inputs,
+      [...path, `{${e.repeatDepth - 1}}`],
+      dynamic,
+      span,
+    );
   };
   e.repeatDepth++;
-  const result = e.building(builder, () => e.housing({ builder, tied: e.home.tied === true || e.home.shared !== undefined, each: e.home.each ?? [], mapped: e.home.mapped ?? [] }, run));
+  const result = e.building(builder, () =>
+    e.housing(
+      {
+        builder,
+        tied: e.home.tied === true || e.home.shared !== undefined,
+        each: e.home.each ?? [],
+        mapped: e.home.mapped ?? [],
+      },
+      run,
+    ),
+  );
   e.repeatDepth--;
   if (result.kind === "invalid") return undefined;
   if (result.kind !== "tensor" || !sameType(result.value.type, carried.type)) {
-    e.fail("type/repeat-changes", { takes: showType(carried.type), gives: result.kind === "tensor" ? showType(result.value.type) : describe(result) }, span, {
-      hint: "a repeated block must give what it takes",
-    });
+    e.fail(
+      "type/repeat-changes",
+      {
+        takes: showType(carried.type),
+        gives: result.kind === "tensor" ? showType(result.value.type) : describe(result),
+      },
+      span,
+      {
+        hint: "a repeated block must give what it takes",
+      },
+    );
     return undefined;
   }
   builder.output("x", result.value);

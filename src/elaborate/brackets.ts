@@ -21,7 +21,9 @@ export function bracket(e: Elaborator, object: V, items: readonly ast.Arg[], fra
     if (value.kind !== "tensor") {
       // What has no axes is the same under any renaming of them.
       if (value.kind === "number" || value.kind === "bool") return value;
-      return e.fail("type/no-axes", { found: describe(value) }, span, { hint: "brackets rename, split, merge, pick or slice axes of a tensor, or pick from a list" });
+      return e.fail("type/no-axes", { found: describe(value) }, span, {
+        hint: "brackets rename, split, merge, pick or slice axes of a tensor, or pick from a list",
+      });
     }
     value = one.name ? pickOrLook(e, value, one, frame) : rearrange(e, value, one, frame);
   }
@@ -32,7 +34,8 @@ function item(e: Elaborator, list: readonly V[], items: readonly ast.Arg[], fram
   const index = items.length === 1 && !items[0]!.name ? evaluate(e, items[0]!.value, frame) : undefined;
   if (index?.kind === "invalid") return INVALID;
   const n = index && asNumber(index);
-  if (n === undefined || !Number.isInteger(n)) return e.fail("type/index", { found: index ? describe(index) : "several", count: list.length }, span);
+  if (n === undefined || !Number.isInteger(n))
+    return e.fail("type/index", { found: index ? describe(index) : "several", count: list.length }, span);
   const found = list[n < 0 ? list.length + n : n];
   return found ?? e.fail("type/index", { found: `${n}`, count: list.length }, span);
 }
@@ -41,7 +44,10 @@ type TensorV = Extract<V, { kind: "tensor" }>;
 
 function rearrange(e: Elaborator, x: TensorV, one: ast.Arg, frame: Frame): V {
   const arrow = one.value;
-  if (arrow.kind !== "Pipe") return e.fail("axis/bracket", {}, one.span, { hint: "write `[a -> b]`, `[a -> (b, c)]`, `[(a, b) -> c]`, `[a = 0]`, `[a = 1..]` or `[a = indices]`" });
+  if (arrow.kind !== "Pipe")
+    return e.fail("axis/bracket", {}, one.span, {
+      hint: "write `[a -> b]`, `[a -> (b, c)]`, `[(a, b) -> c]`, `[a = 0]`, `[a = 1..]` or `[a = indices]`",
+    });
   const { input: from, stage: to } = arrow;
   if (from.kind === "Name" && to.kind === "Name") return rename(e, x, from, to, frame, one.span);
   if (from.kind === "Name" && to.kind === "Paren") return split(e, x, from, to.items, frame, one.span);
@@ -54,11 +60,21 @@ function rename(e: Elaborator, x: TensorV, from: ast.Name, to: ast.Name, frame: 
   const known = axesOfName(frame, to.name);
   const target = known?.length === 1 ? known[0]!.name : frame.fresh(to.name);
   const axis = x.value.type.axes.find((a) => a.name === source);
-  if (!axis) return e.fail("axis/missing", { axis: source, type: showType(x.value.type) }, from.span, { hint: `it has ${axesOf(x)}` });
-  if (known?.length === 1 && !known[0]!.size.equals(axis.size))
-    return e.fail("axis/two-sizes", { axis: target, first: known[0]!.size.toString(), second: axis.size.toString() }, span, {
-      related: known[0]!.origin ? [{ span: known[0]!.origin, message: `${target} is ${known[0]!.size.toString()} from here` }] : [],
+  if (!axis)
+    return e.fail("axis/missing", { axis: source, type: showType(x.value.type) }, from.span, {
+      hint: `it has ${axesOf(x)}`,
     });
+  if (known?.length === 1 && !known[0]!.size.equals(axis.size))
+    return e.fail(
+      "axis/two-sizes",
+      { axis: target, first: known[0]!.size.toString(), second: axis.size.toString() },
+      span,
+      {
+        related: known[0]!.origin
+          ? [{ span: known[0]!.origin, message: `${target} is ${known[0]!.size.toString()} from here` }]
+          : [],
+      },
+    );
   if (source === target) return x;
   const made = e.emit1("rename", [x.value], { from: source, to: target }, span, [from.span]);
   if (made.kind === "tensor" && !known) bindNew(frame, to.name, made.value, target);
@@ -68,14 +84,18 @@ function rename(e: Elaborator, x: TensorV, from: ast.Name, to: ast.Name, frame: 
 function split(e: Elaborator, x: TensorV, from: ast.Name, parts: readonly ast.Arg[], frame: Frame, span: Span): V {
   const source = axisName(frame, from.name);
   const axis = x.value.type.axes.find((a) => a.name === source);
-  if (!axis) return e.fail("axis/missing", { axis: source, type: showType(x.value.type) }, from.span, { hint: `it has ${axesOf(x)}` });
+  if (!axis)
+    return e.fail("axis/missing", { axis: source, type: showType(x.value.type) }, from.span, {
+      hint: `it has ${axesOf(x)}`,
+    });
   const into: (Axis | { open: string })[] = [];
   for (const part of parts) {
     if (part.name) {
       const v = evaluate(e, part.value, frame);
       if (v.kind === "invalid") return INVALID;
       const n = asNumber(v);
-      if (n === undefined || !Number.isInteger(n) || n < 0) return e.fail("axis/size", { found: describe(v) }, part.span);
+      if (n === undefined || !Number.isInteger(n) || n < 0)
+        return e.fail("axis/size", { found: describe(v) }, part.span);
       const axis: Axis = { name: frame.fresh(part.name.name), size: Size.of(n), origin: part.span };
       frame.set(part.name.name, { kind: "dim", axis });
       into.push(axis);
@@ -91,19 +111,28 @@ function split(e: Elaborator, x: TensorV, from: ast.Name, parts: readonly ast.Ar
   for (const a of into) if (!("open" in a)) product = product.times(a.size);
   const rest = open.length === 1 ? axis.size.dividedBy(product) : undefined;
   if (open.length === 1 && !rest)
-    return e.fail("axis/split-size", { axis: source, size: axis.size.toString(), parts: `${product.toString()} * ${open[0]!.open}` }, span, {
-      related: axis.origin ? [{ span: axis.origin, message: `${source} comes from here` }] : [],
-    });
+    return e.fail(
+      "axis/split-size",
+      { axis: source, size: axis.size.toString(), parts: `${product.toString()} * ${open[0]!.open}` },
+      span,
+      {
+        related: axis.origin ? [{ span: axis.origin, message: `${source} comes from here` }] : [],
+      },
+    );
   const axes = into.map((a): Axis => ("open" in a ? { name: frame.fresh(a.open), size: rest!, origin: span } : a));
   const made = e.emit1("split", [x.value], { axis: source, into: axes }, span, [from.span]);
-  if (made.kind === "tensor" && open.length === 1) bindNew(frame, open[0]!.open, made.value, frame.fresh(open[0]!.open));
+  if (made.kind === "tensor" && open.length === 1)
+    bindNew(frame, open[0]!.open, made.value, frame.fresh(open[0]!.open));
   return made;
 }
 
 function merge(e: Elaborator, x: TensorV, parts: readonly ast.Arg[], to: ast.Name, frame: Frame, span: Span): V {
   const axes: string[] = [];
   for (const part of parts) {
-    if (part.name || part.value.kind !== "Name") return e.fail("axis/bracket", {}, part.span, { hint: "what is merged are names of axes: `[(heads, head_dim) -> mixed]`" });
+    if (part.name || part.value.kind !== "Name")
+      return e.fail("axis/bracket", {}, part.span, {
+        hint: "what is merged are names of axes: `[(heads, head_dim) -> mixed]`",
+      });
     const known = axesOfName(frame, part.value.name);
     axes.push(...(known ? known.map((a) => a.name) : [part.value.name]));
   }
@@ -113,9 +142,16 @@ function merge(e: Elaborator, x: TensorV, parts: readonly ast.Arg[], to: ast.Nam
   if (made.kind !== "tensor") return made;
   const axis = made.value.type.axes.find((a) => a.name === into)!;
   if (known?.length === 1 && !known[0]!.size.equals(axis.size))
-    return e.fail("axis/two-sizes", { axis: into, first: known[0]!.size.toString(), second: axis.size.toString() }, span, {
-      related: known[0]!.origin ? [{ span: known[0]!.origin, message: `${into} is ${known[0]!.size.toString()} from here` }] : [],
-    });
+    return e.fail(
+      "axis/two-sizes",
+      { axis: into, first: known[0]!.size.toString(), second: axis.size.toString() },
+      span,
+      {
+        related: known[0]!.origin
+          ? [{ span: known[0]!.origin, message: `${into} is ${known[0]!.size.toString()} from here` }]
+          : [],
+      },
+    );
   if (!known) bindNew(frame, to.name, made.value, into);
   return made;
 }
@@ -125,7 +161,10 @@ function pickOrLook(e: Elaborator, x: TensorV, one: ast.Arg, frame: Frame): V {
   const axis = x.value.type.axes.find((a) => a.name === axisText);
   const what = evaluate(e, one.value, frame);
   if (what.kind === "invalid") return INVALID;
-  if (!axis) return e.fail("axis/missing", { axis: axisText, type: showType(x.value.type) }, one.name!.span, { hint: `it has ${axesOf(x)}` });
+  if (!axis)
+    return e.fail("axis/missing", { axis: axisText, type: showType(x.value.type) }, one.name!.span, {
+      hint: `it has ${axesOf(x)}`,
+    });
   if (what.kind === "range") {
     const start = what.from ? bound(what.from) : Size.ZERO;
     const end = what.to ? bound(what.to) : axis.size;
@@ -137,12 +176,18 @@ function pickOrLook(e: Elaborator, x: TensorV, one: ast.Arg, frame: Frame): V {
     if (!Number.isInteger(n)) return e.fail("axis/size", { found: describe(what) }, one.value.span);
     const size = axis.size.known;
     if (size !== undefined && (n >= size || n < -size))
-      return e.fail("axis/out-of-range", { axis: axisText, size: `${size}`, start: `${n}`, end: `${n + 1}` }, one.span, {
-        related: axis.origin ? [{ span: axis.origin, message: `${axisText} comes from here` }] : [],
-      });
+      return e.fail(
+        "axis/out-of-range",
+        { axis: axisText, size: `${size}`, start: `${n}`, end: `${n + 1}` },
+        one.span,
+        {
+          related: axis.origin ? [{ span: axis.origin, message: `${axisText} comes from here` }] : [],
+        },
+      );
     return e.emit1("pick", [x.value], { axis: axisText, index: n }, one.span);
   }
-  if (what.kind === "tensor") return e.emit1("lookup", [x.value, what.value], { axis: axisText }, one.span, [one.span, one.value.span]);
+  if (what.kind === "tensor")
+    return e.emit1("lookup", [x.value, what.value], { axis: axisText }, one.span, [one.span, one.value.span]);
   return e.fail("type/operand", { op: "[ ]", found: describe(what) }, one.value.span);
 }
 

@@ -41,7 +41,12 @@ interface Line {
 }
 
 /** Finds the `checkpoint` declaration that takes the config, and what it says of the model and its settings. */
-export function select(e: Elaborator, modules: readonly Module[], config: unknown, configName: string): Selected | undefined {
+export function select(
+  e: Elaborator,
+  modules: readonly Module[],
+  config: unknown,
+  configName: string,
+): Selected | undefined {
   const root = ofJson(config, "config", e);
   const known: string[] = [];
   for (const module of modules)
@@ -53,13 +58,25 @@ export function select(e: Elaborator, modules: readonly Module[], config: unknow
       if (takes.kind === "bool" && takes.value) return selected(e, decl, module, frame, config, configName);
     }
   const type = (config as { model_type?: unknown }).model_type;
-  e.reporter.report("config/unknown-family", { config: configName, type: typeof type === "string" ? type : undefined }, undefined, {
-    hint: `the library has maps for ${[...new Set(known)].join(", ")}; write one of your own and give it with \`--use my_family.tfm\``,
-  });
+  e.reporter.report(
+    "config/unknown-family",
+    { config: configName, type: typeof type === "string" ? type : undefined },
+    undefined,
+    {
+      hint: `the library has maps for ${[...new Set(known)].join(", ")}; write one of your own and give it with \`--use my_family.tfm\``,
+    },
+  );
   return undefined;
 }
 
-function selected(e: Elaborator, decl: ast.Checkpoint, module: Module, frame: Frame, config: unknown, configName: string): Selected | undefined {
+function selected(
+  e: Elaborator,
+  decl: ast.Checkpoint,
+  module: Module,
+  frame: Frame,
+  config: unknown,
+  configName: string,
+): Selected | undefined {
   const { model, entries } = classOf(e, decl, module, config, configName);
   if (!model) return undefined;
   const known = settingsOf(e, model);
@@ -71,7 +88,9 @@ function selected(e: Elaborator, decl: ast.Checkpoint, module: Module, frame: Fr
       const name = entry.path.parts[0]!.name;
       if (!known.has(name)) {
         const close = nearest(name, [...known.keys()]);
-        e.fail("config/no-setting", { name, model: model.decl.name.name }, entry.path.span, { hint: close ? `did you mean ${close}?` : undefined });
+        e.fail("config/no-setting", { name, model: model.decl.name.name }, entry.path.span, {
+          hint: close ? `did you mean ${close}?` : undefined,
+        });
       } else if (!settings.has(name)) {
         const words = wordsOf(known.get(name)!.param.type);
         // Later lines may read what earlier ones have set.
@@ -84,7 +103,13 @@ function selected(e: Elaborator, decl: ast.Checkpoint, module: Module, frame: Fr
 }
 
 /** The model that the config's class names, with the class's own entries before the family's. */
-function classOf(e: Elaborator, decl: ast.Checkpoint, module: Module, config: unknown, configName: string): { model: Found | undefined; entries: readonly ast.Entry[] } {
+function classOf(
+  e: Elaborator,
+  decl: ast.Checkpoint,
+  module: Module,
+  config: unknown,
+  configName: string,
+): { model: Found | undefined; entries: readonly ast.Entry[] } {
   const own = decl.entries.filter((x) => x.kind !== "Class");
   const classes = decl.entries.filter((x) => x.kind === "Class");
   const named = (config as { architectures?: unknown }).architectures;
@@ -103,16 +128,26 @@ function classOf(e: Elaborator, decl: ast.Checkpoint, module: Module, config: un
   return { model, entries: [...(entry?.entries ?? []), ...own] };
 }
 
-function requirement(e: Elaborator, entry: Extract<ast.Entry, { kind: "Require" }>, frame: Frame, configName: string): void {
+function requirement(
+  e: Elaborator,
+  entry: Extract<ast.Entry, { kind: "Require" }>,
+  frame: Frame,
+  configName: string,
+): void {
   const v = evaluate(e, entry.condition, frame);
   if (v.kind === "bool" && v.value) return;
   if (v.kind === "invalid") return;
   const { span } = entry.condition;
   const asked = /config((\.\w+)+)/.exec(span.file.text.slice(span.start, span.end));
   const found = asked ? evaluate(e, memberOf(entry.condition) ?? entry.condition, frame) : v;
-  e.reporter.report("config/unsupported", { key: asked?.[1]?.slice(1) ?? "", found: describe(found), config: configName }, span, {
-    hint: `the map asks for ${span.file.text.slice(span.start, span.end)}: what this model computes otherwise is not what was trained`,
-  });
+  e.reporter.report(
+    "config/unsupported",
+    { key: asked?.[1]?.slice(1) ?? "", found: describe(found), config: configName },
+    span,
+    {
+      hint: `the map asks for ${span.file.text.slice(span.start, span.end)}: what this model computes otherwise is not what was trained`,
+    },
+  );
 }
 
 function memberOf(x: ast.Expr): ast.Expr | undefined {
@@ -124,23 +159,39 @@ function memberOf(x: ast.Expr): ast.Expr | undefined {
 
 function unfold(entry: ast.Entry, around: readonly ast.PathPart[], before: string, lines: Line[]): void {
   if (entry.kind === "Assign") lines.push({ parts: [...around, ...entry.path.parts], before, value: entry.value });
-  else if (entry.kind === "From") for (const inner of entry.entries) unfold(inner, [...around, ...entry.path.parts], before + entry.prefix.value, lines);
+  else if (entry.kind === "From")
+    for (const inner of entry.entries)
+      unfold(inner, [...around, ...entry.path.parts], before + entry.prefix.value, lines);
 }
 
 // ── Keys that nothing reads ───────────────────────────────────────────────────────────────────────────────────────────
 
 /** Reports keys of the config that are set and that neither the map reads nor anybody calls without effect. */
 export function reportUnread(e: Elaborator, map: Selected, config: unknown, configName: string): void {
-  const ignored = [...keysWithoutEffect(e, map.module).map((k) => `config.${k}`), ...texts(map, "Ignore").filter((t) => t.startsWith("config."))].map(glob);
+  const ignored = [
+    ...keysWithoutEffect(e, map.module).map((k) => `config.${k}`),
+    ...texts(map, "Ignore").filter((t) => t.startsWith("config.")),
+  ].map(glob);
   const visit = (json: unknown, path: string): void => {
     if (json === null || json === undefined || ignored.some((g) => g.test(path))) return;
     if (!e.configRead.has(path)) {
-      e.reporter.report("config/unread", { key: path.slice("config.".length), value: JSON.stringify(json)?.slice(0, 60) ?? "", config: configName, map: map.decl.model.name }, undefined, {
-        hint: `if it changes nothing, add \`ignore "${path}"\` to the map; if it does, the model needs a setting for it`,
-      });
+      e.reporter.report(
+        "config/unread",
+        {
+          key: path.slice("config.".length),
+          value: JSON.stringify(json)?.slice(0, 60) ?? "",
+          config: configName,
+          map: map.decl.model.name,
+        },
+        undefined,
+        {
+          hint: `if it changes nothing, add \`ignore "${path}"\` to the map; if it does, the model needs a setting for it`,
+        },
+      );
       return;
     }
-    if (typeof json === "object" && !Array.isArray(json)) for (const [k, v] of Object.entries(json)) visit(v, `${path}.${k}`);
+    if (typeof json === "object" && !Array.isArray(json))
+      for (const [k, v] of Object.entries(json)) visit(v, `${path}.${k}`);
   };
   for (const [k, v] of Object.entries(config as object)) visit(v, `config.${k}`);
 }
@@ -148,7 +199,8 @@ export function reportUnread(e: Elaborator, map: Selected, config: unknown, conf
 /** The library's list, an operator without operands called `keys_without_effect`. */
 function keysWithoutEffect(e: Elaborator, module: Module): readonly string[] {
   const found = e.program.find(module, "keys_without_effect");
-  if (found?.decl.kind !== "Op" || found.decl.meaning.kind !== "Alias" || found.decl.meaning.value.kind !== "List") return [];
+  if (found?.decl.kind !== "Op" || found.decl.meaning.kind !== "Alias" || found.decl.meaning.value.kind !== "List")
+    return [];
   return found.decl.meaning.value.items.flatMap((i) => (i.kind === "Text" ? [i.value] : []));
 }
 
@@ -157,7 +209,12 @@ function texts(map: Selected, kind: "Ignore"): readonly string[] {
 }
 
 function glob(pattern: string): RegExp {
-  return new RegExp(`^${pattern.split("*").map((p) => p.replace(/[.[\]{}()+?^$|\\]/g, "\\$&")).join(".*")}$`);
+  return new RegExp(
+    `^${pattern
+      .split("*")
+      .map((p) => p.replace(/[.[\]{}()+?^$|\\]/g, "\\$&"))
+      .join(".*")}$`,
+  );
 }
 
 // ── Names of what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,7 +268,13 @@ function matchPath(parts: readonly ast.PathPart[], segments: readonly string[]):
 // ── Weights ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Finds the source of every parameter of the graph among the stored tensors. */
-export function mapWeights(program: Program, map: Selected, modelFrame: Frame, graph: Graph, checkpoint: Checkpoint): Result<WeightMap> {
+export function mapWeights(
+  program: Program,
+  map: Selected,
+  modelFrame: Frame,
+  graph: Graph,
+  checkpoint: Checkpoint,
+): Result<WeightMap> {
   const reporter = new Reporter();
   const e = new Elaborator(program, reporter, "weights");
   const stored = renamed(map, checkpoint);
@@ -241,8 +304,14 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
     const { line, match } = matches[0]!;
     usedLines.add(line);
     const reading: MapReading = {
-      find, before: line.before, indices: new Map([...match.indices].map(([k, v]) => [k, Number(v)])), step: match.step, star: match.star,
-      axes: param.value.type.axes, tried: [], read: new Map(),
+      find,
+      before: line.before,
+      indices: new Map([...match.indices].map(([k, v]) => [k, Number(v)])),
+      step: match.step,
+      star: match.star,
+      axes: param.value.type.axes,
+      tried: [],
+      read: new Map(),
     };
     const source = evaluateLine(e, line, reading, modelFrame, path);
     for (const t of tensorsOf(source)) used.add(t);
@@ -250,7 +319,9 @@ export function mapWeights(program: Program, map: Selected, modelFrame: Frame, g
     else if (reading.tried.length > 0) lacking.add(path, [...new Set(reading.tried)]);
   }
   for (const path of unmapped)
-    reporter.report("config/unmapped-weight", { path, map: map.decl.model.name }, undefined, { hint: `add a line \`${path} = "name in the file"\` to the map` });
+    reporter.report("config/unmapped-weight", { path, map: map.decl.model.name }, undefined, {
+      hint: `add a line \`${path} = "name in the file"\` to the map`,
+    });
   lacking.report(reporter, checkpoint, prefixes);
   // After a mistake, what was not read says nothing.
   if (!reporter.hasErrors) reportUnreadTensors(reporter, map, stored, used, usedLines, prefixes, checkpoint);
@@ -267,14 +338,22 @@ export function mapByPath(model: string, graph: Graph, checkpoint: Checkpoint): 
     const tensor = checkpoint.tensors.get(path);
     const { axes } = param.value.type;
     if (!tensor) lacking.add(path, [path]);
-    else if (!FLOATS.has(tensor.dtype)) reporter.report("map/not-float", { tensor: path, file: tensor.file, dtype: tensor.dtype });
-    else if (!fitsShape(tensor.shape, axes)) reporter.report("map/shape", { tensor: path, file: tensor.file, found: tensor.shape, wanted: axes.map(showAxis) });
+    else if (!FLOATS.has(tensor.dtype))
+      reporter.report("map/not-float", { tensor: path, file: tensor.file, dtype: tensor.dtype });
+    else if (!fitsShape(tensor.shape, axes))
+      reporter.report("map/shape", {
+        tensor: path,
+        file: tensor.file,
+        found: tensor.shape,
+        wanted: axes.map(showAxis),
+      });
     else sources.set(path, { kind: "stored", tensor, order: axes });
     used.add(path);
   }
   lacking.report(reporter, checkpoint, [""]);
   const unread = [...checkpoint.tensors.keys()].filter((name) => !used.has(name));
-  if (unread.length > 0 && !reporter.hasErrors) reporter.report("map/unread", { names: unread, file: checkpoint.name, model });
+  if (unread.length > 0 && !reporter.hasErrors)
+    reporter.report("map/unread", { names: unread, file: checkpoint.name, model });
   return { value: sources, diagnostics: reporter.diagnostics };
 }
 
@@ -285,13 +364,23 @@ function tensorsOf(source: WeightSource | undefined): readonly StoredTensor[] {
 function renamed(map: Selected, checkpoint: Checkpoint): Map<string, StoredTensor> {
   const rules = map.entries.flatMap((x) => (x.kind === "Rename" ? [[x.from.value, x.to.value] as const] : []));
   const all = new Map<string, StoredTensor>();
-  for (const [name, t] of checkpoint.tensors) all.set(rules.reduce((n, [from, to]) => n.replaceAll(from, to), name), t);
+  for (const [name, t] of checkpoint.tensors)
+    all.set(
+      rules.reduce((n, [from, to]) => n.replaceAll(from, to), name),
+      t,
+    );
   return all;
 }
 
 const FLOATS: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
-function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Frame, path: string): WeightSource | undefined {
+function evaluateLine(
+  e: Elaborator,
+  line: Line,
+  reading: MapReading,
+  frame: Frame,
+  path: string,
+): WeightSource | undefined {
   const builder = new GraphBuilder(path);
   e.mapReading = reading;
   const v = e.building(builder, () => evaluate(e, stepped(line.value, reading.step), frame));
@@ -300,9 +389,19 @@ function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Fra
     const { tensor } = v;
     if (!FLOATS.has(tensor.dtype)) return refuse(e, tensor);
     if (!fitsShape(tensor.shape, reading.axes)) {
-      e.reporter.report("map/shape", { tensor: tensor.name, file: tensor.file, found: tensor.shape, wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, undefined, {
-        hint: `it is to fill ${path}; the sizes come from config.json`,
-      });
+      e.reporter.report(
+        "map/shape",
+        {
+          tensor: tensor.name,
+          file: tensor.file,
+          found: tensor.shape,
+          wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`),
+        },
+        undefined,
+        {
+          hint: `it is to fill ${path}; the sizes come from config.json`,
+        },
+      );
       return undefined;
     }
     return { kind: "stored", tensor, order: reading.axes };
@@ -311,13 +410,31 @@ function evaluateLine(e: Elaborator, line: Line, reading: MapReading, frame: Fra
   for (const t of reading.read.values()) if (!FLOATS.has(t.dtype)) return refuse(e, t);
   const direct = reading.read.get(v.value);
   const lacking = reading.axes.filter((a) => !v.value.type.axes.some((b) => b.name === a.name));
-  const fits = v.value.type.axes.every((b) => reading.axes.some((a) => a.name === b.name && a.size.equals(b.size))) && lacking.every((a) => a.size.known === 1);
+  const fits =
+    v.value.type.axes.every((b) => reading.axes.some((a) => a.name === b.name && a.size.equals(b.size))) &&
+    lacking.every((a) => a.size.known === 1);
   if (!fits) {
-    e.reporter.report("map/axes", { path, found: v.value.type.axes.map((a) => `${a.name}=${a.size.toString()}`), wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`) }, line.value.span);
+    e.reporter.report(
+      "map/axes",
+      {
+        path,
+        found: v.value.type.axes.map((a) => `${a.name}=${a.size.toString()}`),
+        wanted: reading.axes.map((a) => `${a.name}=${a.size.toString()}`),
+      },
+      line.value.span,
+    );
     return undefined;
   }
   if (direct) return { kind: "stored", tensor: direct, order: [...lacking, ...v.value.type.axes] };
-  const full = lacking.reduce<V>((x, axis) => (x.kind === "tensor" ? e.building(builder, () => e.emit1("spread", [(x as { value: typeof v.value }).value], { axis }, line.value.span)) : x), v);
+  const full = lacking.reduce<V>(
+    (x, axis) =>
+      x.kind === "tensor"
+        ? e.building(builder, () =>
+            e.emit1("spread", [(x as { value: typeof v.value }).value], { axis }, line.value.span),
+          )
+        : x,
+    v,
+  );
   if (full.kind !== "tensor") return undefined;
   builder.output("weight", full.value, "weight");
   return { kind: "computed", tensors: builder.inputs.map((i) => reading.read.get(i.value)!), graph: builder.build() };
@@ -346,7 +463,11 @@ class Missing {
       const close = nearest(prefixes[0]! + names[0]!, [...checkpoint.tensors.keys()]);
       const others = more > 0 ? `${more} more of its kind are missing too; ` : "";
       reporter.report("map/missing", { path, names, file: checkpoint.name }, undefined, {
-        hint: others + (close ? `the nearest name there is ${close}` : `the checkpoint has ${checkpoint.tensors.size} tensors; is it the whole of it, and of this model?`),
+        hint:
+          others +
+          (close
+            ? `the nearest name there is ${close}`
+            : `the checkpoint has ${checkpoint.tensors.size} tensors; is it the whole of it, and of this model?`),
       });
     }
   }
@@ -354,11 +475,22 @@ class Missing {
 
 /** Stored tensors that no weight took, numbers folded: `layers.{0..3}.x`. */
 function reportUnreadTensors(
-  reporter: Reporter, map: Selected, stored: ReadonlyMap<string, StoredTensor>, used: ReadonlySet<StoredTensor>, usedLines: ReadonlySet<Line>, prefixes: readonly string[], checkpoint: Checkpoint,
+  reporter: Reporter,
+  map: Selected,
+  stored: ReadonlyMap<string, StoredTensor>,
+  used: ReadonlySet<StoredTensor>,
+  usedLines: ReadonlySet<Line>,
+  prefixes: readonly string[],
+  checkpoint: Checkpoint,
 ): void {
-  const ignored = texts(map, "Ignore").filter((t) => !t.startsWith("config.")).map(glob);
+  const ignored = texts(map, "Ignore")
+    .filter((t) => !t.startsWith("config."))
+    .map(glob);
   // Lines for weights that this model does not have: their tensors are known, and not wanted.
-  const idle = map.lines.filter((l) => !usedLines.has(l)).flatMap((l) => textsOf(l.value).map((t) => l.before + t)).flatMap((t) => prefixes.map((p) => loose(p + t)));
+  const idle = map.lines
+    .filter((l) => !usedLines.has(l))
+    .flatMap((l) => textsOf(l.value).map((t) => l.before + t))
+    .flatMap((t) => prefixes.map((p) => loose(p + t)));
   const groups = new Map<string, string[]>();
   for (const [name, t] of stored) {
     if (used.has(t) || ignored.some((g) => g.test(name)) || idle.some((g) => g.test(name))) continue;
@@ -382,6 +514,14 @@ function textsOf(x: ast.Expr): readonly string[] {
 
 function loose(text: string): RegExp {
   const escaped = text.replace(/[.[\]()+?^$|\\]/g, "\\$&").replaceAll("*", "[^.]+");
-  return new RegExp(`^${escaped.replace(/\{([^{}]*)\}/g, (_, inside: string) => (inside.includes(",") ? `(${inside.split(",").map((p) => p.trim()).join("|")})` : "[^.]+"))}$`);
+  return new RegExp(
+    `^${escaped.replace(/\{([^{}]*)\}/g, (_, inside: string) =>
+      inside.includes(",")
+        ? `(${inside
+            .split(",")
+            .map((p) => p.trim())
+            .join("|")})`
+        : "[^.]+",
+    )}$`,
+  );
 }
-

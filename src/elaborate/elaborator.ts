@@ -115,9 +115,17 @@ export class Elaborator {
 
   /** Appends a node; operands that do not fit are reported at `span` (operand i at `places[i]`, where given). */
   emit<K extends PrimitiveName>(
-    op: K, inputs: readonly Value[], attrs: AttrsOf<K>, span: Span, places: readonly Span[] = [],
+    op: K,
+    inputs: readonly Value[],
+    attrs: AttrsOf<K>,
+    span: Span,
+    places: readonly Span[] = [],
   ): readonly Value[] | undefined {
-    const inferred = infer(op, inputs.map((v) => v.type), attrs);
+    const inferred = infer(
+      op,
+      inputs.map((v) => v.type),
+      attrs,
+    );
     if ("problem" in inferred) {
       this.explain(inferred.problem, inputs, span, places);
       return undefined;
@@ -126,7 +134,13 @@ export class Elaborator {
   }
 
   /** The same for one result. */
-  emit1<K extends PrimitiveName>(op: K, inputs: readonly Value[], attrs: AttrsOf<K>, span: Span, places: readonly Span[] = []): V {
+  emit1<K extends PrimitiveName>(
+    op: K,
+    inputs: readonly Value[],
+    attrs: AttrsOf<K>,
+    span: Span,
+    places: readonly Span[] = [],
+  ): V {
     const made = this.emit(op, inputs, attrs, span, places);
     return made ? tensor(made[0]!) : INVALID;
   }
@@ -147,8 +161,17 @@ export class Elaborator {
           span,
           {
             related: [
-              ...(problem.first.origin ? [{ span: problem.first.origin, message: `${problem.axis} is ${problem.first.size.toString()} from here` }] : []),
-              ...(problem.second.origin ? [{ span: problem.second.origin, message: `and ${problem.second.size.toString()} from here` }] : []),
+              ...(problem.first.origin
+                ? [
+                    {
+                      span: problem.first.origin,
+                      message: `${problem.axis} is ${problem.first.size.toString()} from here`,
+                    },
+                  ]
+                : []),
+              ...(problem.second.origin
+                ? [{ span: problem.second.origin, message: `and ${problem.second.size.toString()} from here` }]
+                : []),
             ],
             hint: `the two sides are ${operand(problem.operands[0])} and ${operand(problem.operands[1])}; rename one axis (\`x[${problem.axis} -> other]\`) if they are not the same thing`,
           },
@@ -165,14 +188,23 @@ export class Elaborator {
       case "split-size": {
         const parts = problem.parts.map((p) => p.size.toString()).join(" * ");
         this.fail("axis/split-size", { axis: problem.axis.name, size: problem.axis.size.toString(), parts }, span, {
-          related: problem.axis.origin ? [{ span: problem.axis.origin, message: `${problem.axis.name} comes from here` }] : [],
+          related: problem.axis.origin
+            ? [{ span: problem.axis.origin, message: `${problem.axis.name} comes from here` }]
+            : [],
         });
         return;
       }
       case "out-of-range":
-        this.fail("axis/out-of-range", {
-          axis: problem.axis.name, size: problem.axis.size.toString(), start: problem.start.toString(), end: problem.end.toString(),
-        }, span);
+        this.fail(
+          "axis/out-of-range",
+          {
+            axis: problem.axis.name,
+            size: problem.axis.size.toString(),
+            start: problem.start.toString(),
+            end: problem.end.toString(),
+          },
+          span,
+        );
         return;
     }
   }
@@ -200,7 +232,15 @@ export class Elaborator {
   }
 
   /** A frame whose lazy names are worked out in the graph and with the weights of now. */
-  frame(kind: FrameKind, title: string, module: Module, lexical: Frame | undefined, dynamic: Frame | undefined, site: Span | undefined, path: readonly string[]): Frame {
+  frame(
+    kind: FrameKind,
+    title: string,
+    module: Module,
+    lexical: Frame | undefined,
+    dynamic: Frame | undefined,
+    site: Span | undefined,
+    path: readonly string[],
+  ): Frame {
     const frame = new Frame(kind, title, module, lexical, dynamic, site, path);
     const { builder, home } = this;
     frame.enter = (work) => this.building(builder, () => this.housing(home, () => this.outsideLet(work)));
@@ -245,5 +285,4 @@ export class Elaborator {
   typeOf(v: V): Type | undefined {
     return v.kind === "tensor" ? v.value.type : undefined;
   }
-
 }

@@ -84,7 +84,10 @@ function evaluateAny(e: Elaborator, x: ast.Expr, frame: Frame, words: Expected):
       if (condition.kind === "invalid") return INVALID;
       if (condition.kind === "bool") return evaluate(e, condition.value ? x.then : x.else, frame, words);
       return e.fail("type/condition", { found: describe(condition) }, x.condition.span, {
-        hint: condition.kind === "tensor" ? "`if` chooses while compiling; choose among values with `where(condition, a, b)`" : "compare it with something: `if x == 1 then ...`",
+        hint:
+          condition.kind === "tensor"
+            ? "`if` chooses while compiling; choose among values with `where(condition, a, b)`"
+            : "compare it with something: `if x == 1 then ...`",
       });
     }
     case "Match":
@@ -110,7 +113,8 @@ function globalName(e: Elaborator, text: string, frame: Frame, span: Span): V | 
     e.used.add(found.decl);
     if (found.decl.kind === "Block")
       return { kind: "block", decl: found.decl, module: found.module, given: [], fillers: [], called: text, span };
-    if (found.decl.kind === "Op") return { kind: "op", name: text, meaning: { kind: "declared", decl: found.decl, module: found.module } };
+    if (found.decl.kind === "Op")
+      return { kind: "op", name: text, meaning: { kind: "declared", decl: found.decl, module: found.module } };
     return e.fail("type/model-as-value", { name: text }, span);
   }
   const primitive = FUNCTIONS.get(text);
@@ -120,7 +124,13 @@ function globalName(e: Elaborator, text: string, frame: Frame, span: Span): V | 
 }
 
 function unknown(e: Elaborator, x: ast.Name, frame: Frame): V {
-  const close = nearest(x.name, [...frame.visible(), ...e.program.visible(frame.module), ...FUNCTIONS.keys(), ...BRACKETS.keys(), ...CONSTANTS.keys()]);
+  const close = nearest(x.name, [
+    ...frame.visible(),
+    ...e.program.visible(frame.module),
+    ...FUNCTIONS.keys(),
+    ...BRACKETS.keys(),
+    ...CONSTANTS.keys(),
+  ]);
   return e.fail("name/unknown", { name: x.name }, x.span, {
     hint: close ? `did you mean ${close}?` : undefined,
     fixes: close ? [{ title: `write ${close}`, span: x.span, replacement: close }] : [],
@@ -136,7 +146,8 @@ function binaryExpr(e: Elaborator, x: ast.Binary, frame: Frame): V {
   const left = storedTensor(e, evaluate(e, x.left, frame), x.left.span);
   // `and` and `or` look at their right side only where the left one leaves it open.
   if (left.kind === "bool" && ((x.op === "and" && !left.value) || (x.op === "or" && left.value))) return left;
-  const words = (x.op === "==" || x.op === "!=") && left.kind === "word" && x.right.kind === "Name" ? [x.right.name] : undefined;
+  const words =
+    (x.op === "==" || x.op === "!=") && left.kind === "word" && x.right.kind === "Name" ? [x.right.name] : undefined;
   const right = storedTensor(e, evaluate(e, x.right, frame, words), x.right.span);
   return binary(e, x.op, left, right, x.span, [x.left.span, x.right.span]);
 }
@@ -156,7 +167,8 @@ function member(e: Elaborator, x: ast.Member, frame: Frame): V {
     const path = `${object.path}.${key.name}`;
     return ofJson(object.members[key.name], path, e);
   }
-  if (object.kind === "weights") return object.member(key.name) ?? e.fail("law/no-weight", { path: `${object.path}.${key.name}` }, x.span);
+  if (object.kind === "weights")
+    return object.member(key.name) ?? e.fail("law/no-weight", { path: `${object.path}.${key.name}` }, x.span);
   if (object.kind === "instance") {
     const weight = object.weights.get(`${object.path}.${key.name}`) ?? makeWeight(e, object, key.name);
     if (weight) return { kind: "tensor", value: weight };
@@ -182,11 +194,13 @@ function index(e: Elaborator, x: ast.Index, frame: Frame): V {
   if (x.object.kind === "Name" && frame.lookup(x.object.name) === undefined) {
     const primitive = BRACKETS.get(x.object.name);
     if (primitive?.block) return primitive.block(e, x.items, frame, x.span);
-    if (primitive) return { kind: "op", name: x.object.name, meaning: { kind: "bracket", primitive, items: x.items, frame } };
+    if (primitive)
+      return { kind: "op", name: x.object.name, meaning: { kind: "bracket", primitive, items: x.items, frame } };
   }
   const object = evaluate(e, x.object, frame);
   if (object.kind === "weights") return weightAt(e, object, x, frame);
-  if (object.kind === "stored" || object.kind === "none") return e.mapReading && object.kind === "stored" ? storedPattern(e, object, x, frame) : object;
+  if (object.kind === "stored" || object.kind === "none")
+    return e.mapReading && object.kind === "stored" ? storedPattern(e, object, x, frame) : object;
   return bracket(e, object, x.items, frame, x.span);
 }
 
@@ -194,15 +208,21 @@ function index(e: Elaborator, x: ast.Index, frame: Frame): V {
 function weightAt(e: Elaborator, object: Extract<V, { kind: "weights" }>, x: ast.Index, frame: Frame): V {
   const at = x.items.length === 1 ? evaluate(e, x.items[0]!.value, frame) : INVALID;
   const n = asNumber(at);
-  return (n === undefined ? undefined : object.member(String(n))) ?? e.fail("law/no-weight", { path: `${object.path}[${describe(at)}]` }, x.span);
+  return (
+    (n === undefined ? undefined : object.member(String(n))) ??
+    e.fail("law/no-weight", { path: `${object.path}[${describe(at)}]` }, x.span)
+  );
 }
 
 function fill(e: Elaborator, x: ast.Fill, frame: Frame): V {
   const callee = evaluate(e, x.callee, frame);
   const written = { args: x.fillers, frame, span: x.span };
   if (callee.kind === "invalid") return callee;
-  if (callee.kind === "block" || callee.kind === "repeat" || callee.kind === "each") return { ...callee, fillers: [...callee.fillers, written] };
-  return e.fail("type/not-a-block", { found: describe(callee) }, x.callee.span, { hint: "`< >` fills the slots of a block" });
+  if (callee.kind === "block" || callee.kind === "repeat" || callee.kind === "each")
+    return { ...callee, fillers: [...callee.fillers, written] };
+  return e.fail("type/not-a-block", { found: describe(callee) }, x.callee.span, {
+    hint: "`< >` fills the slots of a block",
+  });
 }
 
 function repeat(e: Elaborator, x: ast.Repeat, frame: Frame): V {
@@ -211,7 +231,8 @@ function repeat(e: Elaborator, x: ast.Repeat, frame: Frame): V {
   const n = asNumber(count);
   if (n === undefined || !Number.isInteger(n) || n < 1 || n > 1000)
     return e.fail("type/repeat-count", { found: describe(count) }, x.count.span, {
-      related: count.kind === "dim" && count.axis.origin ? [{ span: count.axis.origin, message: "it comes from here" }] : [],
+      related:
+        count.kind === "dim" && count.axis.origin ? [{ span: count.axis.origin, message: "it comes from here" }] : [],
     });
   const inside = new Frame("repeat", frame.title, frame.module, frame, frame, x.span, frame.path);
   inside.set("layer", number(0));
@@ -230,12 +251,14 @@ function comprehension(e: Elaborator, x: ast.For, frame: Frame): V {
   if (x.binding.to) {
     const to = evaluate(e, x.binding.to, frame);
     const [a, b] = [asNumber(from), asNumber(to)];
-    if (a === undefined || b === undefined || b - a > 100_000) return e.fail("type/loop", { found: describe(from) }, x.binding.span);
+    if (a === undefined || b === undefined || b - a > 100_000)
+      return e.fail("type/loop", { found: describe(from) }, x.binding.span);
     items = Array.from({ length: Math.max(0, b - a) }, (_, i) => number(a + i));
   } else if (from.kind === "list") items = from.items;
   else if (from.kind === "range") {
     const [a, b] = [from.from ? asNumber(from.from) : 0, from.to ? asNumber(from.to) : undefined];
-    if (a === undefined || b === undefined || b - a > 100_000) return e.fail("type/loop", { found: describe(from) }, x.binding.span);
+    if (a === undefined || b === undefined || b - a > 100_000)
+      return e.fail("type/loop", { found: describe(from) }, x.binding.span);
     items = Array.from({ length: Math.max(0, b - a) }, (_, i) => number(a + i));
   } else return e.fail("type/loop", { found: describe(from) }, x.binding.span);
   const made: V[] = [];
@@ -254,15 +277,23 @@ function match(e: Elaborator, x: ast.Match, frame: Frame, words: Expected): V {
     for (const pattern of arm.patterns) {
       if (pattern.kind === "Name" && pattern.name === "_") return evaluate(e, arm.value, frame, words);
       const value: V =
-        pattern.kind === "Name" ? { kind: "word", value: pattern.name }
-        : pattern.kind === "Number" ? number(pattern.value)
-        : pattern.kind === "Text" ? { kind: "text", value: pattern.value }
-        : pattern.kind === "Bool" ? bool(pattern.value)
-        : NONE;
+        pattern.kind === "Name"
+          ? { kind: "word", value: pattern.name }
+          : pattern.kind === "Number"
+            ? number(pattern.value)
+            : pattern.kind === "Text"
+              ? { kind: "text", value: pattern.value }
+              : pattern.kind === "Bool"
+                ? bool(pattern.value)
+                : NONE;
       if (sameConstant(subject, value) === true) return evaluate(e, arm.value, frame, words);
     }
   }
-  const known = x.arms.flatMap((a) => a.patterns.map((p) => (p.kind === "Name" ? p.name : p.kind === "Text" ? `"${p.value}"` : p.kind === "None" ? "none" : `${p.value}`)));
+  const known = x.arms.flatMap((a) =>
+    a.patterns.map((p) =>
+      p.kind === "Name" ? p.name : p.kind === "Text" ? `"${p.value}"` : p.kind === "None" ? "none" : `${p.value}`,
+    ),
+  );
   const asked = e.sites.at(-1);
   return e.fail("type/no-arm", { found: describe(subject) }, x.subject.span, {
     related: asked && asked.file.library ? [{ span: asked, message: "this asks for it" }] : [],
@@ -283,8 +314,10 @@ export function axesOver(e: Elaborator, x: ast.Expr, frame: Frame): readonly str
   }
   const v = evaluate(e, x, frame);
   if (v.kind === "dim") return [v.axis.name];
-  if (v.kind === "list" && v.items.every((i) => i.kind === "dim")) return v.items.map((i) => (i as { axis: { name: string } }).axis.name);
-  if (v.kind !== "invalid") e.fail("type/operand", { op: "over", found: describe(v) }, x.span, { hint: "`over =` takes the name of an axis" });
+  if (v.kind === "list" && v.items.every((i) => i.kind === "dim"))
+    return v.items.map((i) => (i as { axis: { name: string } }).axis.name);
+  if (v.kind !== "invalid")
+    e.fail("type/operand", { op: "over", found: describe(v) }, x.span, { hint: "`over =` takes the name of an axis" });
   return undefined;
 }
 

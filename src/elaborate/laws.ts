@@ -14,7 +14,15 @@ const DRAWN = 4;
 
 /** Reports what is wrong with the two sides; running a law is another matter. */
 export function checkEquation(e: Elaborator, decl: ast.Law | ast.Rewrite, module: Module): void {
-  const frame = e.frame("model", `the ${decl.kind === "Law" ? "law" : "rewrite"} "${decl.title.value}"`, module, undefined, undefined, undefined, []);
+  const frame = e.frame(
+    "model",
+    `the ${decl.kind === "Law" ? "law" : "rewrite"} "${decl.title.value}"`,
+    module,
+    undefined,
+    undefined,
+    undefined,
+    [],
+  );
   const sizes = neededSizes(e);
   frame.fallback = (name) => (sizes.has(name) ? drawn(name, decl) : undefined);
   if (decl.kind === "Law") for (const b of decl.bindings) bindDrawn(e, b, frame);
@@ -30,7 +38,8 @@ export function checkEquation(e: Elaborator, decl: ast.Law | ast.Rewrite, module
 export function neededSizes(e: Elaborator): ReadonlySet<string> {
   const names = new Set<string>();
   for (const module of e.program.modules.values())
-    for (const decl of module.own.values()) if (decl.kind === "Block") for (const g of decl.given) if (!g.default) names.add(g.name.name);
+    for (const decl of module.own.values())
+      if (decl.kind === "Block") for (const g of decl.given) if (!g.default) names.add(g.name.name);
   return names;
 }
 
@@ -56,7 +65,8 @@ function bindDrawn(e: Elaborator, binding: ast.Binding, frame: Frame): void {
   const first = from.kind === "list" ? from.items[0] : from.kind === "range" ? (from.from ?? number(0)) : from;
   const n = first && asNumber(first);
   frame.offer(name);
-  if (n !== undefined && Number.isInteger(n) && n > 0) frame.set(name, { kind: "dim", axis: { name, size: Size.of(n), origin: binding.span } });
+  if (n !== undefined && Number.isInteger(n) && n > 0)
+    frame.set(name, { kind: "dim", axis: { name, size: Size.of(n), origin: binding.span } });
   else frame.set(name, first ?? { kind: "invalid" });
 }
 
@@ -69,7 +79,11 @@ function declareOperand(e: Elaborator, operand: ast.Param, frame: Frame, sizes: 
     if (item.kind === "Rest") axes.push({ name: "rest", size: Size.symbol("rest"), origin: item.span });
     else if (item.kind === "Axis") {
       const known = axesOfName(frame, item.name.name);
-      const axis: Axis = { name: item.name.name, size: sizes.has(item.name.name) ? Size.of(DRAWN) : Size.symbol(item.name.name), origin: item.span };
+      const axis: Axis = {
+        name: item.name.name,
+        size: sizes.has(item.name.name) ? Size.of(DRAWN) : Size.symbol(item.name.name),
+        origin: item.span,
+      };
       axes.push(...(known ?? [axis]));
       if (!known) {
         frame.set(item.name.name, { kind: "dim", axis });
@@ -77,7 +91,8 @@ function declareOperand(e: Elaborator, operand: ast.Param, frame: Frame, sizes: 
       }
     } else {
       const n = asNumber(evaluate(e, item.size, frame));
-      if (n !== undefined) axes.push({ name: item.kind === "Sized" ? item.name.name : `size${n}`, size: Size.of(n), origin: item.span });
+      if (n !== undefined)
+        axes.push({ name: item.kind === "Sized" ? item.name.name : `size${n}`, size: Size.of(n), origin: item.span });
     }
   }
   const distinct = axes.filter((a, i) => axes.findIndex((b) => b.name === a.name) === i);
@@ -98,6 +113,9 @@ function compare(e: Elaborator, a: V, b: V, decl: ast.Law | ast.Rewrite): void {
     return;
   }
   const numbers = (t: Dtype): Dtype => (t === "int" ? "float" : t);
-  const same = numbers(x.type.dtype) === numbers(y.type.dtype) && x.type.axes.length === y.type.axes.length && x.type.axes.every((p) => y.type.axes.some((q) => q.name === p.name && q.size.equals(p.size)));
+  const same =
+    numbers(x.type.dtype) === numbers(y.type.dtype) &&
+    x.type.axes.length === y.type.axes.length &&
+    x.type.axes.every((p) => y.type.axes.some((q) => q.name === p.name && q.size.equals(p.size)));
   if (!same) e.fail("law/sides", { left: showType(x.type), right: showType(y.type) }, decl.title.span);
 }

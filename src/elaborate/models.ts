@@ -46,7 +46,11 @@ export function settingFromText(e: Elaborator, name: string, text: string, modul
     value: (words) => {
       if (bare) return evaluate(e, bare, frame, words);
       if (diagnostics.length > 0) return INVALID;
-      return e.fail("setting/kind", { name, owner: "-s", expected: "a value", found: text === "" ? "nothing" : text }, span);
+      return e.fail(
+        "setting/kind",
+        { name, owner: "-s", expected: "a value", found: text === "" ? "nothing" : text },
+        span,
+      );
     },
   };
 }
@@ -100,7 +104,14 @@ interface Entered {
  * Enters a model: its base first, in a frame of its own whose names the extension sees. Only the outermost model's outputs
  * are outputs of the graph; those of a base are names, worked out when read.
  */
-function enter(e: Elaborator, found: Found, outside: OutsideSettings, over: readonly string[], site: Span | undefined, outermost: boolean): Entered | undefined {
+function enter(
+  e: Elaborator,
+  found: Found,
+  outside: OutsideSettings,
+  over: readonly string[],
+  site: Span | undefined,
+  outermost: boolean,
+): Entered | undefined {
   const decl = found.decl as ast.Model;
   if (e.applying.includes(`model:${decl.name.name}`)) {
     e.fail("name/recursive", { name: decl.name.name }, site ?? decl.name.span);
@@ -108,7 +119,9 @@ function enter(e: Elaborator, found: Found, outside: OutsideSettings, over: read
   }
   e.applying.push(`model:${decl.name.name}`);
   try {
-    return decl.meaning.kind === "Alias" ? enterAlias(e, found, outside, over, outermost) : enterBody(e, found, outside, over, outermost);
+    return decl.meaning.kind === "Alias"
+      ? enterAlias(e, found, outside, over, outermost)
+      : enterBody(e, found, outside, over, outermost);
   } finally {
     e.applying.pop();
   }
@@ -130,7 +143,13 @@ function modelNamed(e: Elaborator, module: Module, name: ast.Ident | ast.Name): 
 }
 
 /** `model llama_2_7b = llama_lm(hidden = 4096)`: a preset. */
-function enterAlias(e: Elaborator, found: Found, outside: OutsideSettings, over: readonly string[], outermost: boolean): Entered | undefined {
+function enterAlias(
+  e: Elaborator,
+  found: Found,
+  outside: OutsideSettings,
+  over: readonly string[],
+  outermost: boolean,
+): Entered | undefined {
   const decl = found.decl as ast.Model;
   const value = (decl.meaning as Extract<ast.Meaning, { kind: "Alias" }>).value;
   const name = aliasTarget(decl);
@@ -150,7 +169,9 @@ function enterAlias(e: Elaborator, found: Found, outside: OutsideSettings, over:
     const setting = arg.name?.name ?? names[i];
     if (setting === undefined || !known.has(setting)) {
       const close = setting && nearest(setting, names);
-      e.fail("setting/unknown", { name: setting ?? `${i + 1}`, owner: name.name }, arg.span, { hint: close ? `did you mean ${close}?` : `it takes ${names.join(", ")}` });
+      e.fail("setting/unknown", { name: setting ?? `${i + 1}`, owner: name.name }, arg.span, {
+        hint: close ? `did you mean ${close}?` : `it takes ${names.join(", ")}`,
+      });
       continue;
     }
     settings.set(setting, { span: arg.span, value: (words) => evaluate(e, arg.value, own, words) });
@@ -159,7 +180,13 @@ function enterAlias(e: Elaborator, found: Found, outside: OutsideSettings, over:
   return enter(e, target, settings, over, decl.name.span, outermost);
 }
 
-function enterBody(e: Elaborator, found: Found, outside: OutsideSettings, over: readonly string[], outermost: boolean): Entered | undefined {
+function enterBody(
+  e: Elaborator,
+  found: Found,
+  outside: OutsideSettings,
+  over: readonly string[],
+  outermost: boolean,
+): Entered | undefined {
   const { decl: named, module } = found;
   const decl = named as ast.Model;
   let base: Entered | undefined;
@@ -181,11 +208,15 @@ function enterBody(e: Elaborator, found: Found, outside: OutsideSettings, over: 
       declareOutput(e, s, frame, outermost);
     } else runStatement(e, s, frame);
   }
-  if (outermost && outputs === 0) e.fail("model/no-output", { name: decl.name.name }, decl.name.span, { hint: "end it with `output ...`" });
+  if (outermost && outputs === 0)
+    e.fail("model/no-output", { name: decl.name.name }, decl.name.span, { hint: "end it with `output ...`" });
   if (decl.grows) {
     const axis = frame.lookup(decl.grows.name);
     if (axis?.kind === "dim" && axis.axis.size.symbol) e.builder.grows = axis.axis.size.symbol;
-    else e.fail("model/grows", { name: decl.grows.name }, decl.grows.span, { hint: "`grows` names an axis of an input whose size is open, such as seq in `int[batch, seq]`" });
+    else
+      e.fail("model/grows", { name: decl.grows.name }, decl.grows.span, {
+        hint: "`grows` names an axis of an input whose size is open, such as seq in `int[batch, seq]`",
+      });
   }
   return { frame, defaults };
 }
@@ -200,9 +231,19 @@ function declareSettings(e: Elaborator, decl: ast.Model, frame: Frame, outside: 
         const given = outside.get(name);
         const from = given?.value(wordsOf(param.type));
         if (from && from.kind !== "none") return asSetting(e, param, from, frame, given!.span ?? param.span, title);
-        if (param.default) return asSetting(e, param, evaluate(e, param.default, frame, wordsOf(param.type)), frame, param.default.span, title);
+        if (param.default)
+          return asSetting(
+            e,
+            param,
+            evaluate(e, param.default, frame, wordsOf(param.type)),
+            frame,
+            param.default.span,
+            title,
+          );
         if (from?.kind === "none" && param.type?.optional) return NONE;
-        return e.fail("setting/missing", { name, owner: title }, param.span, { hint: `give it: \`-s ${name}=...\` on the command line, or a default here: \`${name} = ...\`` });
+        return e.fail("setting/missing", { name, owner: title }, param.span, {
+          hint: `give it: \`-s ${name}=...\` on the command line, or a default here: \`${name} = ...\``,
+        });
       },
     });
   }
@@ -216,8 +257,18 @@ function asSetting(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: Sp
   if (n === undefined) return fitted;
   const name = param.name.name;
   if (param.type?.base?.name === "float") return { kind: "number", value: n, origin: span };
-  if (Number.isInteger(n) && n > 0 && n <= Number.MAX_SAFE_INTEGER && (!param.type || param.type.base?.name === "dim")) {
-    const origin = fitted.kind === "dim" ? (fitted.axis.origin ?? span) : fitted.kind === "number" && fitted.origin ? fitted.origin : span;
+  if (
+    Number.isInteger(n) &&
+    n > 0 &&
+    n <= Number.MAX_SAFE_INTEGER &&
+    (!param.type || param.type.base?.name === "dim")
+  ) {
+    const origin =
+      fitted.kind === "dim"
+        ? (fitted.axis.origin ?? span)
+        : fitted.kind === "number" && fitted.origin
+          ? fitted.origin
+          : span;
     return { kind: "dim", axis: { name, size: Size.of(n), origin } };
   }
   if (param.type?.base?.name === "dim") return dimension(e, name, fitted, span);
@@ -225,12 +276,20 @@ function asSetting(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: Sp
 }
 
 /** An input of the model: of the artifact too, if it has no default or is given a name outside. */
-function declareInput(e: Elaborator, s: ast.Input, frame: Frame, over: readonly string[], defaults: Map<string, InputDefault>): void {
+function declareInput(
+  e: Elaborator,
+  s: ast.Input,
+  frame: Frame,
+  over: readonly string[],
+  defaults: Map<string, InputDefault>,
+): void {
   const name = s.name.name;
   frame.offer(name);
   const dtype = s.type.base?.name as Dtype | undefined;
   if (dtype !== "int" && dtype !== "float" && dtype !== "bool") {
-    e.fail("model/input-type", { name }, s.type.span, { hint: "write `int[batch, seq]`, `float[batch, seq, hidden]` or `bool[batch, seq]`" });
+    e.fail("model/input-type", { name }, s.type.span, {
+      hint: "write `int[batch, seq]`, `float[batch, seq, hidden]` or `bool[batch, seq]`",
+    });
     frame.set(name, INVALID);
     return;
   }
@@ -245,7 +304,9 @@ function declareInput(e: Elaborator, s: ast.Input, frame: Frame, over: readonly 
       const axisName = item.kind === "Sized" ? item.name.name : `size${i}`;
       if (n !== undefined) axes.push({ name: axisName, size: Size.of(n), origin: item.span });
     } else axes.push(...openAxis(e, frame, item));
-    if (i === 0) for (const extra of over) axes.push(...openAxis(e, frame, { kind: "Axis", span: item.span, name: { name: extra, span: item.span } }));
+    if (i === 0)
+      for (const extra of over)
+        axes.push(...openAxis(e, frame, { kind: "Axis", span: item.span, name: { name: extra, span: item.span } }));
   }
   const twice = axes.find((a, i) => axes.findIndex((b) => b.name === a.name) !== i);
   if (twice) {
@@ -309,8 +370,11 @@ function declareOutput(e: Elaborator, s: ast.Output, frame: Frame, outermost: bo
     return;
   }
   if (s.type?.axes) {
-    const wanted = s.type.axes.flatMap((a) => (a.kind === "Axis" ? (axesOfName(frame, a.name.name) ?? [{ name: a.name.name, size: Size.ZERO }]) : []));
-    const same = wanted.length === value.type.axes.length && wanted.every((a) => value.type.axes.some((b) => b.name === a.name));
+    const wanted = s.type.axes.flatMap((a) =>
+      a.kind === "Axis" ? (axesOfName(frame, a.name.name) ?? [{ name: a.name.name, size: Size.ZERO }]) : [],
+    );
+    const same =
+      wanted.length === value.type.axes.length && wanted.every((a) => value.type.axes.some((b) => b.name === a.name));
     if (!same) {
       e.fail("axis/output", { name, found: showType(value.type) }, s.type.span);
       return;
@@ -325,7 +389,12 @@ function declareOutput(e: Elaborator, s: ast.Output, frame: Frame, outermost: bo
 }
 
 /** A bare stack: it takes what its first block takes, `batch` for `...`. */
-export function elaborateBare(e: Elaborator, stack: ast.Expr, module: Module, outside: OutsideSettings): ModelResult | undefined {
+export function elaborateBare(
+  e: Elaborator,
+  stack: ast.Expr,
+  module: Module,
+  outside: OutsideSettings,
+): ModelResult | undefined {
   const frame = e.frame("program", "the program", module, undefined, undefined, undefined, []);
   for (const [name, o] of outside) {
     frame.offer(name);
@@ -333,7 +402,9 @@ export function elaborateBare(e: Elaborator, stack: ast.Expr, module: Module, ou
       lazy: () => {
         const v = o.value(undefined);
         const n = v.kind === "number" ? v.value : undefined;
-        return n !== undefined && Number.isInteger(n) && n > 0 ? { kind: "dim", axis: { name, size: Size.of(n), origin: o.span } } : v;
+        return n !== undefined && Number.isInteger(n) && n > 0
+          ? { kind: "dim", axis: { name, size: Size.of(n), origin: o.span } }
+          : v;
       },
     });
   }
@@ -342,15 +413,21 @@ export function elaborateBare(e: Elaborator, stack: ast.Expr, module: Module, ou
   const axes: Axis[] = [];
   for (const item of pattern.axes ?? []) {
     if (item.kind === "Rest") {
-      if (!axes.some((a) => a.name === "batch")) axes.push({ name: "batch", size: Size.symbol("batch"), origin: item.span });
+      if (!axes.some((a) => a.name === "batch"))
+        axes.push({ name: "batch", size: Size.symbol("batch"), origin: item.span });
     } else if (item.kind === "Axis") {
       const own = frame.lookup(item.name.name);
-      axes.push(own?.kind === "dim" ? own.axis : { name: item.name.name, size: Size.symbol(item.name.name), origin: item.span });
+      axes.push(
+        own?.kind === "dim" ? own.axis : { name: item.name.name, size: Size.symbol(item.name.name), origin: item.span },
+      );
     }
   }
   const dtype = (pattern.base?.name ?? "float") as Dtype;
   const x = e.builder.input("x", { dtype, axes }, "x", stack.span);
-  const run = (s: ast.Expr): V => (s.kind === "Pipe" ? applyStage(e, s.stage, run(s.input), frame, s.span) : applyStage(e, s, tensor(x), frame, s.span));
+  const run = (s: ast.Expr): V =>
+    s.kind === "Pipe"
+      ? applyStage(e, s.stage, run(s.input), frame, s.span)
+      : applyStage(e, s, tensor(x), frame, s.span);
   const v = run(stack);
   if (v.kind === "invalid") return undefined;
   const value = e.asTensor(v, stack.span);
@@ -359,7 +436,11 @@ export function elaborateBare(e: Elaborator, stack: ast.Expr, module: Module, ou
     return undefined;
   }
   e.builder.output("output", value, "output");
-  return { frame, settings: [...outside.keys()].map((name) => ({ name, text: show(e, frame.lookup(name) ?? NONE) })), inputDefaults: new Map() };
+  return {
+    frame,
+    settings: [...outside.keys()].map((name) => ({ name, text: show(e, frame.lookup(name) ?? NONE) })),
+    inputDefaults: new Map(),
+  };
 }
 
 /** The type of the first input of the first block of a stack. */
@@ -386,14 +467,26 @@ function firstInput(e: Elaborator, x: ast.Expr, frame: Frame, module: Module): a
       }
       if (found?.decl.kind === "Op") {
         const type = found.decl.operands.items[0]?.type;
-        return type?.axes ? type : { span: x.span, optional: false, alternatives: [], axes: [{ kind: "Rest", span: x.span }, { kind: "Axis", span: x.span, name: { name: "hidden", span: x.span } }] };
+        return type?.axes
+          ? type
+          : {
+              span: x.span,
+              optional: false,
+              alternatives: [],
+              axes: [
+                { kind: "Rest", span: x.span },
+                { kind: "Axis", span: x.span, name: { name: "hidden", span: x.span } },
+              ],
+            };
       }
       evaluate(e, x, frame);
       if (found) return undefined;
       if (e.reporter.hasErrors) return undefined;
     }
   }
-  e.fail("model/bare", {}, x.span, { hint: "a program without declarations is a stack of blocks: `decoder x2 < mha, rmsnorm, mlp(gelu) >`" });
+  e.fail("model/bare", {}, x.span, {
+    hint: "a program without declarations is a stack of blocks: `decoder x2 < mha, rmsnorm, mlp(gelu) >`",
+  });
   return undefined;
 }
 
@@ -413,7 +506,9 @@ export function show(e: Elaborator, v: V): string {
     case "list":
       return `[${v.items.map((i) => show(e, i)).join(", ")}]`;
     case "op":
-      return v.settings ? `${v.name}(${v.settings.args.map((a) => `${a.name ? `${a.name.name} = ` : ""}${show(e, evaluate(e, a.value, v.settings!.frame))}`).join(", ")})` : v.name;
+      return v.settings
+        ? `${v.name}(${v.settings.args.map((a) => `${a.name ? `${a.name.name} = ` : ""}${show(e, evaluate(e, a.value, v.settings!.frame))}`).join(", ")})`
+        : v.name;
     case "block":
       return v.called;
     default:

@@ -50,7 +50,23 @@ export interface BracketPrimitive {
   apply(e: Elaborator, items: readonly ast.Arg[], call: PrimitiveCall, itemFrame: Frame): V;
 }
 
-const UNARY = ["abs", "exp", "log", "log2", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "floor", "ceil", "round", "sign"] as const;
+const UNARY = [
+  "abs",
+  "exp",
+  "log",
+  "log2",
+  "sqrt",
+  "rsqrt",
+  "sin",
+  "cos",
+  "tanh",
+  "sigmoid",
+  "erf",
+  "floor",
+  "ceil",
+  "round",
+  "sign",
+] as const;
 type UnaryName = (typeof UNARY)[number];
 
 const KEEPS_INT: ReadonlySet<string> = new Set(["abs", "sign", "floor", "ceil", "round"]);
@@ -65,14 +81,17 @@ function unaryPrimitive(name: UnaryName): FunctionPrimitive {
       const n = asNumber(x!.v);
       if (n !== undefined) return number(float64.unary(name, n));
       const value = e.asTensor(x!.v, x!.span);
-      if (!value || value.type.dtype === "bool") return e.fail("type/operand", { op: name, found: describe(x!.v) }, x!.span);
+      if (!value || value.type.dtype === "bool")
+        return e.fail("type/operand", { op: name, found: describe(x!.v) }, x!.span);
       if (value.type.dtype === "int") {
         if (name === "floor" || name === "ceil" || name === "round") return tensor(value);
         if (!KEEPS_INT.has(name)) return e.emit1(name, [e.cast(value, "float", span)], {}, span);
       }
       const made = e.emit1(name, [value], {}, span);
       // Rounded numbers count and index: they are ints from here on.
-      return made.kind === "tensor" && (name === "floor" || name === "ceil" || name === "round") ? tensor(e.cast(made.value, "int", span)) : made;
+      return made.kind === "tensor" && (name === "floor" || name === "ceil" || name === "round")
+        ? tensor(e.cast(made.value, "int", span))
+        : made;
     },
   };
 }
@@ -97,7 +116,12 @@ type Reduction = Extract<PrimitiveName, "sum" | "mean" | "reduce_max" | "reduce_
 
 function reduce(e: Elaborator, op: Reduction, call: PrimitiveCall): V {
   const [x] = call.operands;
-  if (!call.over || !x) return e.fail("type/usage", { name: op.replace("reduce_", ""), usage: `${op.replace("reduce_", "")}(x, over = axis)` }, call.span);
+  if (!call.over || !x)
+    return e.fail(
+      "type/usage",
+      { name: op.replace("reduce_", ""), usage: `${op.replace("reduce_", "")}(x, over = axis)` },
+      call.span,
+    );
   let value = e.asTensor(x.v, x.span);
   if (!value) return e.fail("type/operand", { op: op.replace("reduce_", ""), found: describe(x.v) }, x.span);
   if (op === "mean" && value.type.dtype === "int") value = e.cast(value, "float", call.span);
@@ -117,7 +141,9 @@ const softmax: FunctionPrimitive = {
     const value = operandValue(e, call.operands[0]!, "softmax");
     if (!value) return INVALID;
     if (call.over?.length !== 1) return e.fail("type/usage", { name: "softmax", usage: this.usage }, call.span);
-    return e.emit1("softmax", [e.cast(value, "float", call.span)], { over: call.over[0]! }, call.span, [call.operands[0]!.span]);
+    return e.emit1("softmax", [e.cast(value, "float", call.span)], { over: call.over[0]! }, call.span, [
+      call.operands[0]!.span,
+    ]);
   },
 };
 
@@ -143,7 +169,13 @@ const dot: FunctionPrimitive = {
     const [a, b] = call.operands.map((o) => operandValue(e, o, "dot"));
     if (!a || !b) return INVALID;
     if (!call.over) return e.fail("type/usage", { name: "dot", usage: this.usage }, call.span);
-    return e.emit1("dot", [e.cast(a, "float", call.span), e.cast(b, "float", call.span)], { over: call.over }, call.span, call.operands.map((o) => o.span));
+    return e.emit1(
+      "dot",
+      [e.cast(a, "float", call.span), e.cast(b, "float", call.span)],
+      { over: call.over },
+      call.span,
+      call.operands.map((o) => o.span),
+    );
   },
 };
 
@@ -157,7 +189,8 @@ const where: FunctionPrimitive = {
     if (c!.v.kind === "bool") return c!.v.value ? a!.v : b!.v;
     const condition = operandValue(e, c!, "where");
     if (!condition) return INVALID;
-    const isFloat = (v: V): boolean => (v.kind === "tensor" ? v.value.type.dtype === "float" : v.kind === "number" && !Number.isInteger(v.value));
+    const isFloat = (v: V): boolean =>
+      v.kind === "tensor" ? v.value.type.dtype === "float" : v.kind === "number" && !Number.isInteger(v.value);
     const real = isFloat(a!.v) || isFloat(b!.v);
     const side = (o: Operand): Value | undefined => {
       const t = e.asTensor(o.v, o.span, real ? "float" : undefined);
@@ -167,7 +200,13 @@ const where: FunctionPrimitive = {
     const left = side(a!);
     const right = side(b!);
     if (!left || !right) return INVALID;
-    return e.emit1("where", [condition, left, right], {}, call.span, call.operands.map((o) => o.span));
+    return e.emit1(
+      "where",
+      [condition, left, right],
+      {},
+      call.span,
+      call.operands.map((o) => o.span),
+    );
   },
 };
 
@@ -178,7 +217,10 @@ const position: FunctionPrimitive = {
   most: 1,
   apply(e, { operands: [d], span }) {
     if (d!.v.kind === "invalid") return INVALID;
-    if (d!.v.kind !== "dim") return e.fail("type/operand", { op: "position", found: describe(d!.v) }, d!.span, { hint: "`position` takes a dimension: position(seq)" });
+    if (d!.v.kind !== "dim")
+      return e.fail("type/operand", { op: "position", found: describe(d!.v) }, d!.span, {
+        hint: "`position` takes a dimension: position(seq)",
+      });
     return e.emit1("position", [], { axis: d!.v.axis, start: Size.ZERO }, span);
   },
 };
@@ -230,7 +272,9 @@ const onceNamed: BracketPrimitive = {
     if (items.length !== 1 || items[0]!.name || name?.kind !== "Text" || call.operands.length !== 1)
       return e.fail("type/usage", { name: "once", usage: this.usage }, call.span);
     const value = operandValue(e, x!, "once");
-    return value ? e.emit1("once", [value], { path: statePath(e, call.frame), outside: name.value }, call.span) : INVALID;
+    return value
+      ? e.emit1("once", [value], { path: statePath(e, call.frame), outside: name.value }, call.span)
+      : INVALID;
   },
 };
 
@@ -266,7 +310,12 @@ const keep: BracketPrimitive = {
     if (!axis) return x.v;
     const known = itemFrame.lookup(to);
     const name = known?.kind === "dim" ? known.axis.name : itemFrame.fresh(to);
-    const made = e.emit1("keep", [x.v.value], { from, to: name, path: statePath(e, call.frame), last: null }, call.span);
+    const made = e.emit1(
+      "keep",
+      [x.v.value],
+      { from, to: name, path: statePath(e, call.frame), last: null },
+      call.span,
+    );
     if (made.kind === "tensor" && known?.kind !== "dim") itemFrame.set(to, { kind: "dim", axis: { ...axis, name } });
     return made;
   },
@@ -278,12 +327,18 @@ const topK: BracketPrimitive = {
   apply(e, items, call, itemFrame) {
     const arrow = items[0]?.value;
     const x = call.operands[0];
-    if (arrow?.kind !== "Pipe" || arrow.input.kind !== "Name" || arrow.stage.kind !== "Name" || !x) return e.fail("type/usage", { name: "top_k", usage: this.usage }, call.span);
+    if (arrow?.kind !== "Pipe" || arrow.input.kind !== "Name" || arrow.stage.kind !== "Name" || !x)
+      return e.fail("type/usage", { name: "top_k", usage: this.usage }, call.span);
     const into = itemFrame.lookup(arrow.stage.name);
-    if (into?.kind !== "dim") return e.fail("name/unknown", { name: arrow.stage.name }, arrow.stage.span, { hint: "state how many with `dim chosen = 2` before" });
+    if (into?.kind !== "dim")
+      return e.fail("name/unknown", { name: arrow.stage.name }, arrow.stage.span, {
+        hint: "state how many with `dim chosen = 2` before",
+      });
     const value = operandValue(e, x, "top_k");
     if (!value) return INVALID;
-    const made = e.emit("top_k", [value], { axis: axisName(itemFrame, arrow.input.name), into: into.axis }, call.span, [x.span]);
+    const made = e.emit("top_k", [value], { axis: axisName(itemFrame, arrow.input.name), into: into.axis }, call.span, [
+      x.span,
+    ]);
     return made ? { kind: "tuple", items: made.map(tensor) } : INVALID;
   },
 };
@@ -295,12 +350,20 @@ const stack: BracketPrimitive = {
     const axis = items[0]?.value;
     if (axis?.kind !== "Name") return e.fail("type/usage", { name: "stack", usage: this.usage }, call.span);
     // A list stands for its items.
-    const operands = call.operands.flatMap((o) => (o.v.kind === "list" ? o.v.items.map((v) => ({ v, span: o.span })) : [o]));
+    const operands = call.operands.flatMap((o) =>
+      o.v.kind === "list" ? o.v.items.map((v) => ({ v, span: o.span })) : [o],
+    );
     const values = operands.map((o) => operandValue(e, o, "stack"));
     if (values.some((v) => !v)) return INVALID;
     const known = itemFrame.lookup(axis.name);
     const name = known ? axisName(itemFrame, axis.name) : itemFrame.fresh(axis.name);
-    const made = e.emit1("stack", values as Value[], { axis: name }, call.span, operands.map((o) => o.span));
+    const made = e.emit1(
+      "stack",
+      values as Value[],
+      { axis: name },
+      call.span,
+      operands.map((o) => o.span),
+    );
     if (made.kind === "tensor" && !known) bindNew(itemFrame, axis.name, made.value, name);
     return made;
   },
@@ -311,7 +374,8 @@ const concat: BracketPrimitive = {
   usage: "concat[a + b -> d](x, y)",
   apply(e, items, call, itemFrame) {
     const arrow = items[0]?.value;
-    if (arrow?.kind !== "Pipe" || arrow.stage.kind !== "Name") return e.fail("type/usage", { name: "concat", usage: this.usage }, call.span);
+    if (arrow?.kind !== "Pipe" || arrow.stage.kind !== "Name")
+      return e.fail("type/usage", { name: "concat", usage: this.usage }, call.span);
     const axes: string[] = [];
     const collect = (x: ast.Expr): boolean => {
       if (x.kind === "Binary" && x.op === "+") return collect(x.left) && collect(x.right);
@@ -319,12 +383,19 @@ const concat: BracketPrimitive = {
       axes.push(axisName(itemFrame, x.name));
       return true;
     };
-    if (!collect(arrow.input) || axes.length !== call.operands.length) return e.fail("type/usage", { name: "concat", usage: this.usage }, call.span);
+    if (!collect(arrow.input) || axes.length !== call.operands.length)
+      return e.fail("type/usage", { name: "concat", usage: this.usage }, call.span);
     const values = call.operands.map((o) => operandValue(e, o, "concat"));
     if (values.some((v) => !v)) return INVALID;
     const known = itemFrame.lookup(arrow.stage.name);
     const into = known?.kind === "dim" ? known.axis.name : itemFrame.fresh(arrow.stage.name);
-    const made = e.emit1("concat", values as Value[], { axes, into }, call.span, call.operands.map((o) => o.span));
+    const made = e.emit1(
+      "concat",
+      values as Value[],
+      { axes, into },
+      call.span,
+      call.operands.map((o) => o.span),
+    );
     if (made.kind === "tensor" && known?.kind !== "dim") bindNew(itemFrame, arrow.stage.name, made.value, into);
     return made;
   },
@@ -336,7 +407,10 @@ const repeated: BracketPrimitive = {
   apply(e, items, call, itemFrame) {
     const along = items.length === 1 && !items[0]!.name ? evaluate(e, items[0]!.value, itemFrame) : INVALID;
     const [x] = call.operands;
-    if (along.kind !== "dim" || !x) return along.kind === "invalid" && items.length === 1 ? INVALID : e.fail("type/usage", { name: "repeat", usage: this.usage }, call.span);
+    if (along.kind !== "dim" || !x)
+      return along.kind === "invalid" && items.length === 1
+        ? INVALID
+        : e.fail("type/usage", { name: "repeat", usage: this.usage }, call.span);
     const value = operandValue(e, x, "repeat");
     if (!value) return INVALID;
     return e.emit1("spread", [value], { axis: along.axis }, call.span, [x.span]);
@@ -348,9 +422,17 @@ const previous: BracketPrimitive = {
   usage: "previous[seq](x)",
   apply(e, items, call, itemFrame) {
     const axis = items[0]?.value;
-    if (axis?.kind !== "Name" || !call.operands[0]) return e.fail("type/usage", { name: "previous", usage: this.usage }, call.span);
+    if (axis?.kind !== "Name" || !call.operands[0])
+      return e.fail("type/usage", { name: "previous", usage: this.usage }, call.span);
     const value = operandValue(e, call.operands[0], "previous");
-    return value ? e.emit1("previous", [value], { axis: axisName(itemFrame, axis.name), path: statePath(e, call.frame) }, call.span) : INVALID;
+    return value
+      ? e.emit1(
+          "previous",
+          [value],
+          { axis: axisName(itemFrame, axis.name), path: statePath(e, call.frame) },
+          call.span,
+        )
+      : INVALID;
   },
 };
 
@@ -374,11 +456,28 @@ export function bindNew(frame: Frame, name: string, value: Value, axisNamed: str
 export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
   [
     ...UNARY.map(unaryPrimitive),
-    extremum("min"), extremum("max"), reduction("sum"), reduction("mean"), reduction("any"), reduction("all"),
-    softmax, cumulative, dot, where, position, size, length, once,
+    extremum("min"),
+    extremum("max"),
+    reduction("sum"),
+    reduction("mean"),
+    reduction("any"),
+    reduction("all"),
+    softmax,
+    cumulative,
+    dot,
+    where,
+    position,
+    size,
+    length,
+    once,
   ].map((p) => [p.name, p]),
 );
 
-export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map([keep, onceNamed, topK, stack, concat, repeated, previous, scan, each].map((p) => [p.name, p]));
+export const BRACKETS: ReadonlyMap<string, BracketPrimitive> = new Map(
+  [keep, onceNamed, topK, stack, concat, repeated, previous, scan, each].map((p) => [p.name, p]),
+);
 
-export const CONSTANTS: ReadonlyMap<string, number> = new Map([["pi", Math.PI], ["inf", Infinity]]);
+export const CONSTANTS: ReadonlyMap<string, number> = new Map([
+  ["pi", Math.PI],
+  ["inf", Infinity],
+]);

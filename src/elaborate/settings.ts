@@ -25,7 +25,9 @@ export interface Binding {
 
 /** The types whose words may be written bare. */
 export function wordsOf(type: ast.TypeExpr | undefined): readonly string[] | undefined {
-  return type?.base && type.alternatives.length > 0 ? [type.base.name, ...type.alternatives.map((a) => a.name)] : undefined;
+  return type?.base && type.alternatives.length > 0
+    ? [type.base.name, ...type.alternatives.map((a) => a.name)]
+    : undefined;
 }
 
 /**
@@ -33,7 +35,13 @@ export function wordsOf(type: ast.TypeExpr | undefined): readonly string[] | und
  * `...`) what is left is handed on.
  */
 export function bindArguments(
-  e: Elaborator, written: readonly Written[], params: readonly ast.Param[], extra: readonly ast.Param[], open: boolean, title: string, site: Span,
+  e: Elaborator,
+  written: readonly Written[],
+  params: readonly ast.Param[],
+  extra: readonly ast.Param[],
+  open: boolean,
+  title: string,
+  site: Span,
 ): Binding {
   const byName = new Map<string, Bound>();
   const dims: Bound[] = [];
@@ -47,14 +55,16 @@ export function bindArguments(
       if (arg.name) {
         const known = named.has(arg.name.name);
         if (known && arg.name.name !== variadic?.name.name) {
-          if (byName.has(arg.name.name)) e.fail("setting/twice", { name: arg.name.name, owner: title }, arg.span, { hint: "it is set by its place already, or named twice" });
+          if (byName.has(arg.name.name))
+            e.fail("setting/twice", { name: arg.name.name, owner: title }, arg.span, {
+              hint: "it is set by its place already, or named twice",
+            });
           byName.set(arg.name.name, { expr: arg.value, frame: w.frame });
         } else if (open) over.push(arg);
         else if (known) {
           e.fail("setting/dims-by-place", { name: arg.name.name, owner: title }, arg.span);
           dims.push({ expr: arg.value, frame: w.frame });
-        }
-        else unknownSetting(e, arg, [...named.keys()], title);
+        } else unknownSetting(e, arg, [...named.keys()], title);
       } else if (variadic) dims.push({ expr: arg.value, frame: w.frame });
       else {
         while (next < params.length && byName.has(params[next]!.name.name)) next++;
@@ -62,7 +72,10 @@ export function bindArguments(
         else if (open) over.push(arg);
         else
           e.fail("setting/too-many", { owner: title, most: params.length }, arg.span, {
-            hint: params.length > 0 ? `it takes ${params.map((p) => p.name.name).join(", ")}` : `${title} takes no settings`,
+            hint:
+              params.length > 0
+                ? `it takes ${params.map((p) => p.name.name).join(", ")}`
+                : `${title} takes no settings`,
           });
       }
     }
@@ -75,7 +88,11 @@ export function bindArguments(
 function unknownSetting(e: Elaborator, arg: ast.Arg, known: readonly string[], title: string): void {
   const close = nearest(arg.name!.name, known);
   e.fail("setting/unknown", { name: arg.name!.name, owner: title }, arg.name!.span, {
-    hint: close ? `did you mean ${close}?` : known.length > 0 ? `it takes ${known.join(", ")}` : `${title} takes no settings`,
+    hint: close
+      ? `did you mean ${close}?`
+      : known.length > 0
+        ? `it takes ${known.join(", ")}`
+        : `${title} takes no settings`,
     fixes: close ? [{ title: `write ${close}`, span: arg.name!.span, replacement: close }] : [],
   });
 }
@@ -118,8 +135,12 @@ export function fit(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: S
     return wrongKind(e, label, title, "something", v, span);
   }
   if (type?.base?.name === "dim") return dimension(e, label, v, span);
-  if (type?.base?.name === "op") return isFunction(v) ? closed(v, frame, span) : wrongKind(e, label, title, "an operator", v, span);
-  if (type?.base?.name === "block") return v.kind === "block" || v.kind === "repeat" || v.kind === "instance" || v.kind === "pipeline" ? v : wrongKind(e, label, title, "a block", v, span);
+  if (type?.base?.name === "op")
+    return isFunction(v) ? closed(v, frame, span) : wrongKind(e, label, title, "an operator", v, span);
+  if (type?.base?.name === "block")
+    return v.kind === "block" || v.kind === "repeat" || v.kind === "instance" || v.kind === "pipeline"
+      ? v
+      : wrongKind(e, label, title, "a block", v, span);
   if (type?.base?.name === "list") return v.kind === "list" ? v : wrongKind(e, label, title, "a list", v, span);
   const words = wordsOf(type);
   if (words) {
@@ -135,8 +156,10 @@ export function fit(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: S
   const kind = kindOf(param);
   if (kind === "number") {
     const n = asNumber(v);
-    if (n === undefined && v.kind !== "dim" && v.kind !== "size") return wrongKind(e, label, title, "a number", v, span);
-    if (type?.base?.name === "int" && n !== undefined && !Number.isInteger(n)) return wrongKind(e, label, title, "a whole number", v, span);
+    if (n === undefined && v.kind !== "dim" && v.kind !== "size")
+      return wrongKind(e, label, title, "a number", v, span);
+    if (type?.base?.name === "int" && n !== undefined && !Number.isInteger(n))
+      return wrongKind(e, label, title, "a whole number", v, span);
   }
   if (kind === "bool" && v.kind !== "bool") return wrongKind(e, label, title, "true or false", v, span);
   if (kind === "text" && v.kind !== "text") return wrongKind(e, label, title, "a text", v, span);
@@ -158,8 +181,10 @@ export function dimension(e: Elaborator, name: string, v: V, span: Span): V {
   if (v.kind === "dim" || v.kind === "invalid") return v;
   if (v.kind === "size") return { kind: "dim", axis: { name, size: v.size, origin: span } };
   const n = asNumber(v);
-  if (n === undefined) return e.fail("setting/kind", { name, owner: "a dimension", expected: "a size", found: describe(v) }, span);
-  if (!Number.isInteger(n) || n < 0 || n > Number.MAX_SAFE_INTEGER) return e.fail("setting/not-whole", { name, text: `${n}` }, span);
+  if (n === undefined)
+    return e.fail("setting/kind", { name, owner: "a dimension", expected: "a size", found: describe(v) }, span);
+  if (!Number.isInteger(n) || n < 0 || n > Number.MAX_SAFE_INTEGER)
+    return e.fail("setting/not-whole", { name, text: `${n}` }, span);
   return { kind: "dim", axis: { name, size: Size.of(n), origin: span } };
 }
 
@@ -180,7 +205,10 @@ export function dimensions(e: Elaborator, param: ast.Param, bounds: readonly Bou
     if (d.kind === "invalid") return d;
     items.push(d);
   }
-  if (items.length === 0) return e.fail("setting/missing", { name: param.name.name, owner: title }, site, { hint: `write the size: \`${title}(64)\`` });
+  if (items.length === 0)
+    return e.fail("setting/missing", { name: param.name.name, owner: title }, site, {
+      hint: `write the size: \`${title}(64)\``,
+    });
   return { kind: "list", items };
 }
 

@@ -56,7 +56,12 @@ export function pathOf(path: string): string {
 export type Equation = ast.Law | ast.Rewrite;
 
 /** Elaborates both sides; undefined where they have mistakes or the sizes do not fit: the diagnostics tell. */
-export function elaborateSides(program: Program, decl: Equation, module: Module, draw: Draw): { readonly sides?: Sides; readonly diagnostics: readonly Diagnostic[] } {
+export function elaborateSides(
+  program: Program,
+  decl: Equation,
+  module: Module,
+  draw: Draw,
+): { readonly sides?: Sides; readonly diagnostics: readonly Diagnostic[] } {
   const reporter = new Reporter();
   const e = new Elaborator(program, reporter, decl.title.value);
   const made = new Sketch(e, decl, module, draw).sides();
@@ -76,7 +81,15 @@ class Sketch {
     module: Module,
     private readonly draw: Draw,
   ) {
-    this.frame = e.frame("model", `the ${decl.kind === "Law" ? "law" : "rewrite"} "${decl.title.value}"`, module, undefined, undefined, undefined, []);
+    this.frame = e.frame(
+      "model",
+      `the ${decl.kind === "Law" ? "law" : "rewrite"} "${decl.title.value}"`,
+      module,
+      undefined,
+      undefined,
+      undefined,
+      [],
+    );
     this.needed = neededSizes(e);
     this.frame.fallback = (name) => (this.needed.has(name) ? this.dim(name) : undefined);
   }
@@ -96,7 +109,10 @@ class Sketch {
       e.builder.output(`right${i}`, y);
     }
     return {
-      graph: e.builder.build(), left: pairs.map((p) => p[0]), right: pairs.map((p) => p[1]), settings: this.settings,
+      graph: e.builder.build(),
+      left: pairs.map((p) => p[0]),
+      right: pairs.map((p) => p[1]),
+      settings: this.settings,
       tie: (path, type, known) => tie(e, decl, frame, path, type, known),
       diagnostics: () => e.reporter.diagnostics,
     };
@@ -119,7 +135,10 @@ class Sketch {
     frame.offer(name);
     const chosen = options.length === 0 ? INVALID : options[this.draw.pick(name, options.length)]!;
     const n = asNumber(chosen);
-    const v: V = n !== undefined && Number.isInteger(n) && n > 0 ? { kind: "dim", axis: { name, size: Size.of(n), origin: binding.span } } : chosen;
+    const v: V =
+      n !== undefined && Number.isInteger(n) && n > 0
+        ? { kind: "dim", axis: { name, size: Size.of(n), origin: binding.span } }
+        : chosen;
     this.settings.push({ name, text: show(e, v) });
     frame.set(name, v);
   }
@@ -140,7 +159,10 @@ class Sketch {
   private declare(operand: ast.Param): void {
     const { name } = operand.name;
     const axes = this.axes(operand.type?.axes ?? []);
-    this.frame.set(name, tensor(this.e.builder.input(name, { dtype: dtypeOf(operand.type), axes }, undefined, operand.span)));
+    this.frame.set(
+      name,
+      tensor(this.e.builder.input(name, { dtype: dtypeOf(operand.type), axes }, undefined, operand.span)),
+    );
   }
 
   private axes(pattern: readonly ast.AxisPattern[]): readonly Axis[] {
@@ -156,7 +178,8 @@ class Sketch {
         }
       } else {
         const n = asNumber(evaluate(this.e, item.size, this.frame));
-        if (n !== undefined) axes.push({ name: item.kind === "Sized" ? item.name.name : `size${n}`, size: Size.of(n), origin: item.span });
+        if (n !== undefined)
+          axes.push({ name: item.kind === "Sized" ? item.name.name : `size${n}`, size: Size.of(n), origin: item.span });
       }
     }
     return axes.filter((a, i) => axes.findIndex((b) => b.name === a.name) === i);
@@ -176,7 +199,8 @@ class Sketch {
     }
     if (head === x) return this.applied(first);
     const input = this.input(first);
-    const run = (s: ast.Expr): V => applyStage(e, s.kind === "Pipe" ? s.stage : s, s.kind === "Pipe" ? run(s.input) : input, frame, s.span);
+    const run = (s: ast.Expr): V =>
+      applyStage(e, s.kind === "Pipe" ? s.stage : s, s.kind === "Pipe" ? run(s.input) : input, frame, s.span);
     return run(x);
   }
 
@@ -193,7 +217,10 @@ class Sketch {
     const decl = v.kind === "op" && v.meaning.kind === "declared" ? v.meaning.decl : undefined;
     const params = decl?.operands.items.filter((p) => !p.default) ?? [undefined];
     // Both sides' operators take the same, in order.
-    const drawn = params.map((p, i) => this.drawnOperands[i] ?? this.named(p?.name.name ?? (i === 0 ? "x" : `x${i}`), p?.type?.axes, dtypeOf(p?.type)));
+    const drawn = params.map(
+      (p, i) =>
+        this.drawnOperands[i] ?? this.named(p?.name.name ?? (i === 0 ? "x" : `x${i}`), p?.type?.axes, dtypeOf(p?.type)),
+    );
     if (drawn.length > this.drawnOperands.length) this.drawnOperands = drawn;
     return drawn.map((d) => ({ v: d, span: this.decl.title.span }));
   }
@@ -238,7 +265,10 @@ function dtypeOf(type: ast.TypeExpr | undefined): Dtype {
 }
 
 function sameAxes(a: Type, b: Type): boolean {
-  return a.axes.length === b.axes.length && a.axes.every((p) => b.axes.some((q) => q.name === p.name && q.size.equals(p.size)));
+  return (
+    a.axes.length === b.axes.length &&
+    a.axes.every((p) => b.axes.some((q) => q.name === p.name && q.size.equals(p.size)))
+  );
 }
 
 function headOf(x: ast.Expr): ast.Expr {
@@ -275,7 +305,14 @@ function calleeOf(x: ast.Expr): string | undefined {
 
 // ── Weights ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function tie(e: Elaborator, decl: Equation, frame: Frame, path: string, type: Type, left: ReadonlyMap<string, Type>): Tie {
+function tie(
+  e: Elaborator,
+  decl: Equation,
+  frame: Frame,
+  path: string,
+  type: Type,
+  left: ReadonlyMap<string, Type>,
+): Tie {
   for (const where of decl.wheres) {
     const match = matched(where.path.parts, path.split("."));
     if (match) return given(e, where.value, match, frame, path, type, left);
@@ -283,7 +320,12 @@ function tie(e: Elaborator, decl: Equation, frame: Frame, path: string, type: Ty
   const own = left.get(path);
   if (own && own.dtype === type.dtype && sameAxes(own, type)) return { kind: "same" };
   e.fail("law/unbound-weight", { path, type: showType(type) }, decl.title.span, {
-    hint: `add \`where right.${path.replace(/\.(\d+)(?=\.)/g, "[$1]")} = ...\`, an expression over ${[...left.keys()].slice(0, 8).map((p) => `left.${p.replace(/\.(\d+)(?=\.)/g, "[$1]")}`).join(", ") || "numbers: the left side has no weights"}`,
+    hint: `add \`where right.${path.replace(/\.(\d+)(?=\.)/g, "[$1]")} = ...\`, an expression over ${
+      [...left.keys()]
+        .slice(0, 8)
+        .map((p) => `left.${p.replace(/\.(\d+)(?=\.)/g, "[$1]")}`)
+        .join(", ") || "numbers: the left side has no weights"
+    }`,
   });
   return { kind: "failed" };
 }
@@ -317,24 +359,37 @@ function matched(parts: readonly ast.PathPart[], segments: readonly string[]): M
   return { step: Math.max(step, 0), indices };
 }
 
-function given(e: Elaborator, value: ast.Expr, match: Matched, outer: Frame, path: string, type: Type, left: ReadonlyMap<string, Type>): Tie {
+function given(
+  e: Elaborator,
+  value: ast.Expr,
+  match: Matched,
+  outer: Frame,
+  path: string,
+  type: Type,
+  left: ReadonlyMap<string, Type>,
+): Tie {
   const builder = new GraphBuilder(path);
   const frame = new Frame("model", outer.title, outer.module, outer, outer, undefined, []);
   for (const [name, n] of match.indices) frame.set(name, number(n));
   // A name of an axis means its size, where all weights agree on it.
   const axes = [...left.values(), type].flatMap((t) => t.axes);
   for (const axis of axes)
-    if (frame.lookup(axis.name) === undefined && axes.every((a) => a.name !== axis.name || a.size.equals(axis.size))) frame.set(axis.name, { kind: "dim", axis });
+    if (frame.lookup(axis.name) === undefined && axes.every((a) => a.name !== axis.name || a.size.equals(axis.size)))
+      frame.set(axis.name, { kind: "dim", axis });
   const inputs = new Map<string, Value>();
-  frame.set("left", weightsUnder("left", "", left, (p) => {
-    const known = inputs.get(p) ?? builder.input(p, left.get(p)!, undefined, value.span);
-    inputs.set(p, known);
-    return known;
-  }));
+  frame.set(
+    "left",
+    weightsUnder("left", "", left, (p) => {
+      const known = inputs.get(p) ?? builder.input(p, left.get(p)!, undefined, value.span);
+      inputs.set(p, known);
+      return known;
+    }),
+  );
   const v = e.building(builder, () => evaluate(e, inStep(value, match.step), frame));
   const made = v.kind === "invalid" ? undefined : e.building(builder, () => e.asTensor(v, value.span, "float"));
   if (!made) {
-    if (v.kind !== "invalid") e.fail("law/weight-axes", { path, wanted: showType(type), found: describe(v) }, value.span);
+    if (v.kind !== "invalid")
+      e.fail("law/weight-axes", { path, wanted: showType(type), found: describe(v) }, value.span);
     return { kind: "failed" };
   }
   const fits = made.type.axes.every((a) => type.axes.some((b) => a.name === b.name && a.size.equals(b.size)));
@@ -346,7 +401,13 @@ function given(e: Elaborator, value: ast.Expr, match: Matched, outer: Frame, pat
     let full = e.cast(made, type.dtype, value.span);
     for (const axis of type.axes)
       if (!full.type.axes.some((a) => a.name === axis.name))
-        full = e.builder.node("spread", [full], { axis }, [{ ...full.type, axes: [axis, ...full.type.axes] }], value.span)[0]!;
+        full = e.builder.node(
+          "spread",
+          [full],
+          { axis },
+          [{ ...full.type, axes: [axis, ...full.type.axes] }],
+          value.span,
+        )[0]!;
     return full;
   });
   builder.output("weight", whole);
@@ -354,25 +415,39 @@ function given(e: Elaborator, value: ast.Expr, match: Matched, outer: Frame, pat
 }
 
 /** `left.attention` of the paths `attention.q.weight`, ...; the whole path is the weight. */
-function weightsUnder(title: string, prefix: string, paths: ReadonlyMap<string, Type>, read: (path: string) => Value): V {
+function weightsUnder(
+  title: string,
+  prefix: string,
+  paths: ReadonlyMap<string, Type>,
+  read: (path: string) => Value,
+): V {
   return {
-    kind: "weights", path: title,
+    kind: "weights",
+    path: title,
     member(name) {
       const path = `${prefix}${name}`;
       if (paths.has(path)) return tensor(read(path));
-      return [...paths.keys()].some((p) => p.startsWith(`${path}.`)) ? weightsUnder(`${title}.${name}`, `${path}.`, paths, read) : undefined;
+      return [...paths.keys()].some((p) => p.startsWith(`${path}.`))
+        ? weightsUnder(`${title}.${name}`, `${path}.`, paths, read)
+        : undefined;
     },
   };
 }
 
 /** The expression with each `{a, b}` replaced by the one in step. */
 function inStep(x: ast.Expr, step: number): ast.Expr {
-  const args = (items: readonly ast.Arg[]): readonly ast.Arg[] => items.map((i) => ({ ...i, value: inStep(i.value, step) }));
+  const args = (items: readonly ast.Arg[]): readonly ast.Arg[] =>
+    items.map((i) => ({ ...i, value: inStep(i.value, step) }));
   switch (x.kind) {
     case "Set":
       return x.items[step % x.items.length] ?? x;
     case "Member":
-      return { ...x, object: inStep(x.object, step), names: x.set ? [x.names[step % x.names.length] ?? x.names[0]!] : x.names, set: false };
+      return {
+        ...x,
+        object: inStep(x.object, step),
+        names: x.set ? [x.names[step % x.names.length] ?? x.names[0]!] : x.names,
+        set: false,
+      };
     case "Index":
       return { ...x, object: inStep(x.object, step), items: args(x.items) };
     case "Call":

@@ -23,8 +23,10 @@ export function twinOf(axis: Axis, name: string): Axis {
 export function axesOfName(frame: Frame, name: string): readonly Axis[] | undefined {
   const own = frame.lookup(name);
   if (own?.kind === "dim") return [own.axis];
-  if (own?.kind === "list" && own.items.every((i) => i.kind === "dim")) return own.items.map((i) => (i as { axis: Axis }).axis);
-  if (own?.kind === "number" && Number.isInteger(own.value)) return [{ name, size: Size.of(own.value), origin: own.origin }];
+  if (own?.kind === "list" && own.items.every((i) => i.kind === "dim"))
+    return own.items.map((i) => (i as { axis: Axis }).axis);
+  if (own?.kind === "number" && Number.isInteger(own.value))
+    return [{ name, size: Size.of(own.value), origin: own.origin }];
   if (name.endsWith("'")) {
     const base = axesOfName(frame, name.replace(/'+$/, ""));
     return base?.map((a) => twinOf(a, name));
@@ -41,7 +43,12 @@ export function axisName(frame: Frame, name: string): string {
 
 /** Binds the dimensions of a pattern to the axes of a tensor; false where they do not fit (reported at `place`). */
 export function bindAxes(
-  e: Elaborator, pattern: readonly ast.AxisPattern[], type: Type, frame: Frame, place: Span, what: string,
+  e: Elaborator,
+  pattern: readonly ast.AxisPattern[],
+  type: Type,
+  frame: Frame,
+  place: Span,
+  what: string,
 ): boolean {
   const { mapped = [] } = e.home;
   const left = type.axes.filter((a) => !mapped.includes(a.name));
@@ -57,11 +64,16 @@ export function bindAxes(
       const size = asNumber(evaluate(e, item.size, frame));
       if (size === undefined) return false;
       if (item.kind === "Sized") {
-        if (!take(e, left, { name: item.name.name, size: Size.of(size), origin: item.span }, type, place, item.span, what)) return false;
+        if (
+          !take(e, left, { name: item.name.name, size: Size.of(size), origin: item.span }, type, place, item.span, what)
+        )
+          return false;
       } else {
         const at = left.findIndex((a) => a.size.known === size);
         if (at < 0) {
-          e.fail("axis/missing", { axis: `of size ${size}`, type: showType(type) }, place, { related: [{ span: item.span, message: `${what} has it here` }] });
+          e.fail("axis/missing", { axis: `of size ${size}`, type: showType(type) }, place, {
+            related: [{ span: item.span, message: `${what} has it here` }],
+          });
           return false;
         }
         left.splice(at, 1);
@@ -97,9 +109,13 @@ function take(e: Elaborator, left: Axis[], axis: Axis, type: Type, place: Span, 
     e.fail("axis/missing", { axis: axis.name, type: showType(type) }, place, {
       related: [
         { span: at, message: `${what} needs it here` },
-        ...(axis.origin ? [{ span: axis.origin, message: `${axis.name} = ${axis.size.toString()} comes from here` }] : []),
+        ...(axis.origin
+          ? [{ span: axis.origin, message: `${axis.name} = ${axis.size.toString()} comes from here` }]
+          : []),
       ],
-      hint: same ? `its axis ${same.name} has that size; rename it if it is meant: \`[${same.name} -> ${axis.name}]\`` : undefined,
+      hint: same
+        ? `its axis ${same.name} has that size; rename it if it is meant: \`[${same.name} -> ${axis.name}]\``
+        : undefined,
     });
     return false;
   }
@@ -118,12 +134,18 @@ function take(e: Elaborator, left: Axis[], axis: Axis, type: Type, place: Span, 
 
 export function showPattern(pattern: readonly ast.AxisPattern[]): string {
   return `[${pattern
-    .map((p) => (p.kind === "Rest" ? "..." : p.kind === "Axis" ? p.name.name : p.kind === "Sized" ? `${p.name.name} = …` : "…"))
+    .map((p) =>
+      p.kind === "Rest" ? "..." : p.kind === "Axis" ? p.name.name : p.kind === "Sized" ? `${p.name.name} = …` : "…",
+    )
     .join(", ")}]`;
 }
 
 /** The axes that a parameter's type states: every name must be known. */
-export function axesOfPattern(e: Elaborator, pattern: readonly ast.AxisPattern[], frame: Frame): readonly Axis[] | undefined {
+export function axesOfPattern(
+  e: Elaborator,
+  pattern: readonly ast.AxisPattern[],
+  frame: Frame,
+): readonly Axis[] | undefined {
   const axes: Axis[] = [];
   for (const item of pattern) {
     if (item.kind === "Rest") {
@@ -134,7 +156,9 @@ export function axesOfPattern(e: Elaborator, pattern: readonly ast.AxisPattern[]
       const known = axesOfName(frame, item.name.name);
       if (!known) {
         if (frame.lookup(item.name.name.replace(/'+$/, ""))?.kind === "invalid") return undefined;
-        e.fail("name/unknown", { name: item.name.name }, item.span, { hint: "an axis of a parameter is a dimension that the block knows: a setting, a given, a `dim`, or an axis of an input" });
+        e.fail("name/unknown", { name: item.name.name }, item.span, {
+          hint: "an axis of a parameter is a dimension that the block knows: a setting, a given, a `dim`, or an axis of an input",
+        });
         return undefined;
       }
       axes.push(...known);
@@ -147,7 +171,9 @@ export function axesOfPattern(e: Elaborator, pattern: readonly ast.AxisPattern[]
   }
   const twice = axes.find((a, i) => axes.findIndex((b) => b.name === a.name) !== i);
   if (twice) {
-    e.fail("axis/twice", { axis: twice.name }, pattern[0]!.span, { hint: "a tensor has each axis once; write a twin (`in'`) for a second axis of the same size" });
+    e.fail("axis/twice", { axis: twice.name }, pattern[0]!.span, {
+      hint: "a tensor has each axis once; write a twin (`in'`) for a second axis of the same size",
+    });
     return undefined;
   }
   return axes;
@@ -162,7 +188,10 @@ export function fitTensor(e: Elaborator, v: V, type: ast.TypeExpr, frame: Frame,
   let value = v.value;
   if (wanted && wanted !== value.type.dtype) {
     if (wanted === "float" && value.type.dtype === "int") value = e.cast(value, "float", place);
-    else return e.fail("type/dtype", { expected: wanted, found: value.type.dtype }, place, { related: [{ span: type.span, message: `${what} is declared here` }] });
+    else
+      return e.fail("type/dtype", { expected: wanted, found: value.type.dtype }, place, {
+        related: [{ span: type.span, message: `${what} is declared here` }],
+      });
   }
   if (type.axes && !bindAxes(e, type.axes, value.type, frame, place, what)) return { kind: "invalid" };
   return tensor(value);

@@ -42,7 +42,9 @@ export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span
       e.fail("setting/slot-twice", { slot: fitting[0]!.name.name, owner: title }, f.span);
     } else if (fitting.length > 1) {
       broken = true;
-      e.fail("setting/slot-by-name", { role: f.role!, slots: fitting.map((s) => s.name.name), owner: title }, f.span, { hint: `write \`${fitting[0]!.name.name} = ...\`` });
+      e.fail("setting/slot-by-name", { role: f.role!, slots: fitting.map((s) => s.name.name), owner: title }, f.span, {
+        hint: `write \`${fitting[0]!.name.name} = ...\``,
+      });
     } else left.push(f);
   }
   for (const f of left) if (!broken) broken = !leftOver(e, slots, filled, f, title);
@@ -63,10 +65,20 @@ export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span
   }
 }
 
-function byName(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V>, arg: ast.Arg, v: V, title: string): boolean {
+function byName(
+  e: Elaborator,
+  slots: readonly ast.Slot[],
+  filled: Map<string, V>,
+  arg: ast.Arg,
+  v: V,
+  title: string,
+): boolean {
   const name = arg.name!.name;
   if (!slots.some((s) => s.name.name === name)) {
-    const close = nearest(name, slots.map((s) => s.name.name));
+    const close = nearest(
+      name,
+      slots.map((s) => s.name.name),
+    );
     e.fail("setting/no-slot", { slot: name, owner: title }, arg.name!.span, {
       hint: close ? `did you mean ${close}?` : slotsOf(slots, title),
       fixes: close ? [{ title: `write ${close}`, span: arg.name!.span, replacement: close }] : [],
@@ -87,13 +99,22 @@ function wantsRole(e: Elaborator, slot: ast.Slot): boolean {
 }
 
 /** A filler without a slot of its role takes the one required slot left, if that is not for another role. */
-function leftOver(e: Elaborator, slots: readonly ast.Slot[], filled: Map<string, V>, f: Filler, title: string): boolean {
+function leftOver(
+  e: Elaborator,
+  slots: readonly ast.Slot[],
+  filled: Map<string, V>,
+  f: Filler,
+  title: string,
+): boolean {
   const open = slots.filter((s) => !s.optional && !s.default && !filled.has(s.name.name));
   if (open.length === 1 && (f.role === undefined || !wantsRole(e, open[0]!))) {
     filled.set(open[0]!.name.name, f.v);
     return true;
   }
-  if (f.role !== undefined) e.fail("setting/wrong-role", { found: describe(f.v), role: f.role, owner: title }, f.span, { hint: slotsOf(slots, title) });
+  if (f.role !== undefined)
+    e.fail("setting/wrong-role", { found: describe(f.v), role: f.role, owner: title }, f.span, {
+      hint: slotsOf(slots, title),
+    });
   else e.fail("setting/no-slot-left", { found: describe(f.v), owner: title }, f.span, { hint: slotsOf(slots, title) });
   return false;
 }
@@ -106,7 +127,17 @@ function slotsOf(slots: readonly ast.Slot[], title: string): string {
 export function fillerValue(e: Elaborator, x: ast.Expr, frame: Frame): V {
   if (x.kind === "Pipe") return { kind: "pipeline", stages: x, frame, called: "body", span: x.span };
   const v = evaluate(e, x, frame);
-  if (v.kind === "block" || v.kind === "repeat" || v.kind === "instance" || v.kind === "none" || v.kind === "invalid" || v.kind === "pipeline" || v.kind === "op" || v.kind === "each") return v;
+  if (
+    v.kind === "block" ||
+    v.kind === "repeat" ||
+    v.kind === "instance" ||
+    v.kind === "none" ||
+    v.kind === "invalid" ||
+    v.kind === "pipeline" ||
+    v.kind === "op" ||
+    v.kind === "each"
+  )
+    return v;
   return e.fail("type/not-a-block", { found: describe(v) }, x.span, { hint: "a slot takes a block" });
 }
 

@@ -54,7 +54,13 @@ function declareParam(e: Elaborator, s: ast.ParamDecl, frame: Frame): void {
 }
 
 /** Makes the weight, or finds it where a shared instance has made it already. */
-export function makeParam(e: Elaborator, path: string, type: { dtype: "float" | "int" | "bool"; axes: readonly import("../ir/type.ts").Axis[] }, initial: Initializer, span: Span): V {
+export function makeParam(
+  e: Elaborator,
+  path: string,
+  type: { dtype: "float" | "int" | "bool"; axes: readonly import("../ir/type.ts").Axis[] },
+  initial: Initializer,
+  span: Span,
+): V {
   const known = e.home.shared?.get(path);
   if (known) return tensor(known);
   const earlier = e.paths.get(path);
@@ -68,7 +74,10 @@ export function makeParam(e: Elaborator, path: string, type: { dtype: "float" | 
   e.paths.set(path, e.userSpan(span));
   const { each = [] } = e.home;
   const twice = type.axes.find((a) => each.some((b) => b.name === a.name));
-  if (twice) return e.fail("axis/twice", { axis: twice.name }, span, { hint: "inside of `each` every weight has that axis in front already" });
+  if (twice)
+    return e.fail("axis/twice", { axis: twice.name }, span, {
+      hint: "inside of `each` every weight has that axis in front already",
+    });
   const value = e.home.builder.param(path, { ...type, axes: [...each, ...type.axes] }, initial, span);
   e.home.shared?.set(path, value);
   return tensor(value);
@@ -80,11 +89,17 @@ function initialOf(e: Elaborator, x: ast.Expr | undefined, frame: Frame): Initia
     if (x.name === "zeros") return { kind: "constant", value: 0 };
     if (x.name === "ones") return { kind: "constant", value: 1 };
   }
-  if (x.kind === "Call" && x.callee.kind === "Name" && (x.callee.name === "normal" || x.callee.name === "constant") && x.args.length === 1) {
+  if (
+    x.kind === "Call" &&
+    x.callee.kind === "Name" &&
+    (x.callee.name === "normal" || x.callee.name === "constant") &&
+    x.args.length === 1
+  ) {
     const v = evaluate(e, x.args[0]!.value, frame);
     const n = asNumber(v);
     if (v.kind === "invalid") return undefined;
-    if (n !== undefined && Number.isFinite(n)) return x.callee.name === "normal" ? { kind: "normal", deviation: n } : { kind: "constant", value: n };
+    if (n !== undefined && Number.isFinite(n))
+      return x.callee.name === "normal" ? { kind: "normal", deviation: n } : { kind: "constant", value: n };
   }
   e.fail("model/initialiser", {}, x.span, { hint: "write zeros, ones, normal(0.02) or constant(0.5)" });
   return undefined;
@@ -97,7 +112,12 @@ function dimOf(e: Elaborator, s: ast.Dim, frame: Frame): V {
   if (v.kind === "dim") return { kind: "dim", axis: { name, size: v.axis.size, origin: v.axis.origin ?? s.span } };
   if (v.kind === "size") return { kind: "dim", axis: { name, size: v.size, origin: s.span } };
   const n = asNumber(v);
-  if (n === undefined) return e.fail("setting/kind", { name: s.name.name, owner: frame.title, expected: "a size", found: describe(v) }, s.size.span);
+  if (n === undefined)
+    return e.fail(
+      "setting/kind",
+      { name: s.name.name, owner: frame.title, expected: "a size", found: describe(v) },
+      s.size.span,
+    );
   if (Number.isInteger(n) && n >= 0) return { kind: "dim", axis: { name, size: Size.of(n), origin: s.span } };
   return notWhole(e, s.name.name, s.size, frame, n);
 }
@@ -112,22 +132,37 @@ export function notWhole(e: Elaborator, name: string, x: ast.Expr, frame: Frame,
   const { above, below } = fraction;
   const near = nearest(nearDivisors(above.size, below.size), below.size);
   const place = below.origin && !below.origin.file.library ? below.origin : x.span;
-  const fix = (d: number): { title: string; span: Span; replacement: string } => ({ title: `write ${d}`, span: place, replacement: `${d}` });
-  const literal = place !== x.span && place.file.text.slice(place.start, place.end).replaceAll("_", "") === `${below.size}`;
-  return e.fail("setting/inexact", { name, above: above.text, a: above.size, below: below.text, b: below.size }, place, {
-    related: [
-      ...(below.origin && below.origin !== place ? [{ span: below.origin, message: `${below.text} = ${below.size} comes from here` }] : []),
-      ...(above.origin ? [{ span: above.origin, message: `${above.text} = ${above.size} comes from here` }] : []),
-      ...(place === x.span ? [] : [{ span: x.span, message: `${frame.title} divides here` }]),
-    ],
-    hint: `${below.text} must divide ${above.text}: near ${below.size} lie ${near.slice(0, -1).join(", ")}${near.length > 1 ? " and " : ""}${near.at(-1)}`,
-    fixes: literal ? near.map(fix) : [],
+  const fix = (d: number): { title: string; span: Span; replacement: string } => ({
+    title: `write ${d}`,
+    span: place,
+    replacement: `${d}`,
   });
+  const literal =
+    place !== x.span && place.file.text.slice(place.start, place.end).replaceAll("_", "") === `${below.size}`;
+  return e.fail(
+    "setting/inexact",
+    { name, above: above.text, a: above.size, below: below.text, b: below.size },
+    place,
+    {
+      related: [
+        ...(below.origin && below.origin !== place
+          ? [{ span: below.origin, message: `${below.text} = ${below.size} comes from here` }]
+          : []),
+        ...(above.origin ? [{ span: above.origin, message: `${above.text} = ${above.size} comes from here` }] : []),
+        ...(place === x.span ? [] : [{ span: x.span, message: `${frame.title} divides here` }]),
+      ],
+      hint: `${below.text} must divide ${above.text}: near ${below.size} lie ${near.slice(0, -1).join(", ")}${near.length > 1 ? " and " : ""}${near.at(-1)}`,
+      fixes: literal ? near.map(fix) : [],
+    },
+  );
 }
 
 /** The four numbers nearest to n, in order. */
 function nearest(numbers: readonly number[], n: number): readonly number[] {
-  return [...numbers].sort((a, b) => Math.abs(a - n) - Math.abs(b - n)).slice(0, 4).sort((a, b) => a - b);
+  return [...numbers]
+    .sort((a, b) => Math.abs(a - n) - Math.abs(b - n))
+    .slice(0, 4)
+    .sort((a, b) => a - b);
 }
 
 interface Part {

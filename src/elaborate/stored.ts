@@ -32,7 +32,10 @@ export interface MapReading {
 }
 
 /** Fills the holes of a text: `{i}` an index, `{q, k, v}` the one in step, `*` the rest of the path. */
-export function fillHoles(text: string, reading: MapReading): { name: string } | { along: string; names: (n: number) => string } {
+export function fillHoles(
+  text: string,
+  reading: MapReading,
+): { name: string } | { along: string; names: (n: number) => string } {
   const filled = (reading.before + text).replace(/\{([^{}]*)\}/g, (hole, inside: string) => {
     const parts = inside.split(",").map((p) => p.trim());
     if (parts.length > 1) return parts[reading.step] ?? hole;
@@ -41,7 +44,8 @@ export function fillHoles(text: string, reading: MapReading): { name: string } |
   });
   const name = filled.replaceAll("*", reading.star);
   const open = /\{([^{}]*)\}/.exec(name);
-  if (open && reading.axes.some((a) => a.name === open[1])) return { along: open[1]!, names: (n) => name.replace(open[0], String(n)) };
+  if (open && reading.axes.some((a) => a.name === open[1]))
+    return { along: open[1]!, names: (n) => name.replace(open[0], String(n)) };
   return { name };
 }
 
@@ -83,7 +87,11 @@ export function storedTensor(e: Elaborator, v: V, span: Span): V {
 
 function whole(e: Elaborator, stored: StoredTensor, axes: readonly Axis[], span: Span): V {
   if (!fitsShape(stored.shape, axes))
-    return e.fail("map/shape", { tensor: stored.name, file: stored.file, found: stored.shape, wanted: axes.map(showAxis) }, span);
+    return e.fail(
+      "map/shape",
+      { tensor: stored.name, file: stored.file, found: stored.shape, wanted: axes.map(showAxis) },
+      span,
+    );
   return input(e, stored, axes, span);
 }
 
@@ -124,7 +132,11 @@ export function storedPattern(e: Elaborator, stored: Extract<V, { kind: "stored"
   }
   const { shape } = stored.tensor;
   if (shape.length !== groups.length || shape.some((n, i) => n !== groups[i]))
-    return e.fail("map/shape", { tensor: stored.tensor.name, file: stored.tensor.file, found: shape, wanted: axes.map(showAxis) }, x.span);
+    return e.fail(
+      "map/shape",
+      { tensor: stored.tensor.name, file: stored.tensor.file, found: shape, wanted: axes.map(showAxis) },
+      x.span,
+    );
   return input(e, stored.tensor, axes, x.span);
 }
 
@@ -146,7 +158,9 @@ function storedAxis(e: Elaborator, part: ast.Arg, reading: MapReading, frame: Fr
   if (own) return own;
   const known = axesOfName(frame, name);
   if (known?.length === 1) return known[0];
-  e.fail("name/unknown", { name }, part.span, { hint: `the weight has the axes ${reading.axes.map((a) => a.name).join(", ")}` });
+  e.fail("name/unknown", { name }, part.span, {
+    hint: `the weight has the axes ${reading.axes.map((a) => a.name).join(", ")}`,
+  });
   return undefined;
 }
 
@@ -156,7 +170,11 @@ export function stepped(x: ast.Expr, step: number): ast.Expr {
     case "Set":
       return x.items[step] ?? x;
     case "Index":
-      return { ...x, object: stepped(x.object, step), items: x.items.map((i) => ({ ...i, value: stepped(i.value, step) })) };
+      return {
+        ...x,
+        object: stepped(x.object, step),
+        items: x.items.map((i) => ({ ...i, value: stepped(i.value, step) })),
+      };
     case "Binary":
       return { ...x, left: stepped(x.left, step), right: stepped(x.right, step) };
     case "Paren":
@@ -167,4 +185,3 @@ export function stepped(x: ast.Expr, step: number): ast.Expr {
       return x;
   }
 }
-

@@ -47,7 +47,12 @@ export interface OpV {
   readonly meaning:
     | { readonly kind: "declared"; readonly decl: ast.Op; readonly module: Module }
     | { readonly kind: "function"; readonly primitive: FunctionPrimitive }
-    | { readonly kind: "bracket"; readonly primitive: BracketPrimitive; readonly items: readonly ast.Arg[]; readonly frame: Frame };
+    | {
+        readonly kind: "bracket";
+        readonly primitive: BracketPrimitive;
+        readonly items: readonly ast.Arg[];
+        readonly frame: Frame;
+      };
   /** The settings of an operator with two lists, once given; unevaluated, in the frame where they were written. */
   readonly settings?: Written;
 }
@@ -140,7 +145,14 @@ export function asNumber(v: V): number | undefined {
 
 /** True of what can be called or be a stage. */
 export function isFunction(v: V): v is OpV | BlockV | RepeatV | PipelineV | InstanceV | EachV {
-  return v.kind === "op" || v.kind === "block" || v.kind === "repeat" || v.kind === "pipeline" || v.kind === "instance" || v.kind === "each";
+  return (
+    v.kind === "op" ||
+    v.kind === "block" ||
+    v.kind === "repeat" ||
+    v.kind === "pipeline" ||
+    v.kind === "instance" ||
+    v.kind === "each"
+  );
 }
 
 /** What a value is, in the words of messages. */

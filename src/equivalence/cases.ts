@@ -28,7 +28,15 @@ export type Drawn = { readonly case: Case } | { readonly diagnostics: readonly D
 
 /** Mistakes that other sizes may not have. */
 const OF_SIZES: ReadonlySet<string> = new Set([
-  "setting/inexact", "setting/not-whole", "axis/split-size", "axis/two-sizes", "axis/out-of-range", "axis/missing", "type/index", "law/sides", "axis/size",
+  "setting/inexact",
+  "setting/not-whole",
+  "axis/split-size",
+  "axis/two-sizes",
+  "axis/out-of-range",
+  "axis/missing",
+  "type/index",
+  "law/sides",
+  "axis/size",
 ]);
 const OF_TYPES: ReadonlySet<string> = new Set(["axis/missing", "type/index", "law/sides"]);
 const MOST_TRIES = 240;
@@ -59,7 +67,13 @@ const MORE_TRIES = 24;
  * Tries sizes until both sides have types; a mistake that is not one of sizes is final. With `telling`, goes on for a while to find
  * sizes of more than one, and weights that are not square: at others false laws hold.
  */
-export function drawCase(source: LawSource, preference: Preference, random: Random, skip: ReadonlySet<string> = new Set(), telling = false): Drawn {
+export function drawCase(
+  source: LawSource,
+  preference: Preference,
+  random: Random,
+  skip: ReadonlySet<string> = new Set(),
+  telling = false,
+): Drawn {
   let best: { case: Case; score: number } | undefined;
   let more = MORE_TRIES;
   const names: string[] = [];
@@ -117,9 +131,12 @@ export function drawCase(source: LawSource, preference: Preference, random: Rand
   // Types that do not fit at any size are a mistake of their own.
   if (first && OF_TYPES.has(first.code)) return { diagnostics: last };
   return {
-    diagnostics: [diagnose("law/no-sizes", { tried: MOST_TRIES }, source.decl.title.span, {
-      related: first?.span ? [{ span: first.span, message: first.message }] : [], hint: "state sizes that fit after `for`",
-    })],
+    diagnostics: [
+      diagnose("law/no-sizes", { tried: MOST_TRIES }, source.decl.title.span, {
+        related: first?.span ? [{ span: first.span, message: first.message }] : [],
+        hint: "state sizes that fit after `for`",
+      }),
+    ],
   };
 }
 
@@ -146,7 +163,12 @@ function mentions(diagnostics: readonly Diagnostic[], name: string): boolean {
 /** Both sides as one net; weights of the right side stand for what ties them to the left. */
 function flatten(sides: Sides): Omit<Case, "sizes"> | { readonly diagnostics: readonly Diagnostic[] } {
   const flat = new Flat();
-  const inputs = new Map(sides.graph.inputs.map((i) => [i.value.id, flat.leaf({ name: i.name, kind: "operand" }, i.value.type, i.value.span)]));
+  const inputs = new Map(
+    sides.graph.inputs.map((i) => [
+      i.value.id,
+      flat.leaf({ name: i.name, kind: "operand" }, i.value.type, i.value.span),
+    ]),
+  );
   const leaves = new Map<string, number>();
   const types = new Map<string, Type>();
   const weight = (path: string, type: Type, initial: Initializer): number => {
@@ -160,17 +182,27 @@ function flatten(sides: Sides): Omit<Case, "sizes"> | { readonly diagnostics: re
   };
   const left = flat.graph(sides.graph, inputs, weight, sides.left);
   const tied = new Map<string, number>();
-  const right = flat.graph(sides.graph, inputs, (path, type) => {
-    const name = pathOf(path);
-    const known = tied.get(name);
-    if (known !== undefined) return known;
-    const tie = sides.tie(name, type, types);
-    let made = leaves.get(name) ?? 0;
-    if (tie.kind === "graph") made = flat.graph(tie.graph, new Map(tie.graph.inputs.map((i) => [i.value.id, leaves.get(i.name)!])), weight)[0]!;
-    else if (tie.kind === "failed") made = flat.leaf({ name, kind: "weight" }, type, undefined);
-    tied.set(name, made);
-    return made;
-  }, sides.right);
+  const right = flat.graph(
+    sides.graph,
+    inputs,
+    (path, type) => {
+      const name = pathOf(path);
+      const known = tied.get(name);
+      if (known !== undefined) return known;
+      const tie = sides.tie(name, type, types);
+      let made = leaves.get(name) ?? 0;
+      if (tie.kind === "graph")
+        made = flat.graph(
+          tie.graph,
+          new Map(tie.graph.inputs.map((i) => [i.value.id, leaves.get(i.name)!])),
+          weight,
+        )[0]!;
+      else if (tie.kind === "failed") made = flat.leaf({ name, kind: "weight" }, type, undefined);
+      tied.set(name, made);
+      return made;
+    },
+    sides.right,
+  );
   const diagnostics = sides.diagnostics();
   return hasErrors(diagnostics) ? { diagnostics } : { flat, pairs: left.map((l, i) => [l, right[i]!] as const) };
 }

@@ -19,7 +19,13 @@ const VISIBLE = 1e-6;
 const SMALL_CASES = 24;
 
 /** Shrinks: other sizes, other numbers. What was found first stands where nothing smaller differs. */
-export function shrink(source: LawSource, found: Case, at: Point, random: Random, outOfTime: () => boolean): Counterexample {
+export function shrink(
+  source: LawSource,
+  found: Case,
+  at: Point,
+  random: Random,
+  outOfTime: () => boolean,
+): Counterexample {
   let [best, point] = [found, at];
   const skip = new Set<string>();
   for (let i = 0; i < SMALL_CASES && !outOfTime(); i++) {
@@ -59,10 +65,20 @@ function simplified(c: Case, start: Point, outOfTime: () => boolean): Point {
     for (let i = 0; i < tensor.data.length; i++) {
       if (outOfTime()) return best;
       const now = best.leaves.get(id)!.data[i] as number;
-      for (const wish of tensor.dtype === "bool" ? [1, 0] : tensor.dtype === "int" ? [0, 1] : [0, 1, -1, 2, Math.round(now), Math.round(now * 100) / 100]) {
+      for (const wish of tensor.dtype === "bool"
+        ? [1, 0]
+        : tensor.dtype === "int"
+          ? [0, 1]
+          : [0, 1, -1, 2, Math.round(now), Math.round(now * 100) / 100]) {
         if (wish === now) break;
         const next = evaluateAt(c, replaced(best.leaves, id, i, wish));
-        if (!next || !(next.difference > Math.max(enough, TOLERANCE)) || next.difference < start.difference / 10 || Number.isFinite(next.difference) !== Number.isFinite(start.difference)) continue;
+        if (
+          !next ||
+          !(next.difference > Math.max(enough, TOLERANCE)) ||
+          next.difference < start.difference / 10 ||
+          Number.isFinite(next.difference) !== Number.isFinite(start.difference)
+        )
+          continue;
         best = next;
         break;
       }
@@ -75,7 +91,10 @@ function replaced(leaves: Leaves, id: number, index: number, value: number): Lea
   const t = leaves.get(id)!;
   const data = Array.from(t.data as ArrayLike<number>);
   data[index] = value;
-  return new Map([...leaves, [id, { ...t, data: t.dtype === "bool" ? Uint8Array.from(data) : Float64Array.from(data) }]]);
+  return new Map([
+    ...leaves,
+    [id, { ...t, data: t.dtype === "bool" ? Uint8Array.from(data) : Float64Array.from(data) }],
+  ]);
 }
 
 function partingOf(c: Case, point: Point): Counterexample["parting"] {
@@ -83,7 +102,14 @@ function partingOf(c: Case, point: Point): Counterexample["parting"] {
   for (const id of c.flat.cone(c.pairs.map((p) => p[1]))) {
     const node = c.flat.node(id);
     const value = point.values.get(id)!;
-    if (node.op === "leaf" || node.op === "spread" || hasTrait(node.op, "structural") || node.axes.length === 0 || !node.drawn) continue;
+    if (
+      node.op === "leaf" ||
+      node.op === "spread" ||
+      hasTrait(node.op, "structural") ||
+      node.axes.length === 0 ||
+      !node.drawn
+    )
+      continue;
     if (!left.some((t) => sameAnywhere(t, value))) return { node, value };
   }
   return undefined;
@@ -92,7 +118,8 @@ function partingOf(c: Case, point: Point): Counterexample["parting"] {
 /** Equal elements under the same or other names of axes. */
 function sameAnywhere(a: Tensor<number>, b: Tensor<number>): boolean {
   if (a.data.length !== b.data.length || a.dtype !== b.dtype) return false;
-  const named = b.axes.length === a.axes.length && b.axes.every((x) => a.axes.some((y) => y.name === x.name && y.size === x.size));
+  const named =
+    b.axes.length === a.axes.length && b.axes.every((x) => a.axes.some((y) => y.name === x.name && y.size === x.size));
   const other = named ? a : { ...a, axes: b.axes };
   return !(distance(other, b) > TOLERANCE);
 }

@@ -35,7 +35,15 @@ interface Info {
   readonly along: Along;
 }
 
-const FIXED: Info = { degree: 0, terms: 1, factors: 0, below: new Map(), roots: new Map(), exponent: 0, along: new Map() };
+const FIXED: Info = {
+  degree: 0,
+  terms: 1,
+  factors: 0,
+  below: new Map(),
+  roots: new Map(),
+  exponent: 0,
+  along: new Map(),
+};
 const VARIABLE: Info = { ...FIXED, degree: 1 };
 
 /** Of the difference of two values. */
@@ -49,7 +57,13 @@ export interface Bound {
 }
 
 /** Throws `Beyond` where no bound is known. */
-export function boundOf(flat: Flat, cone: readonly number[], isLeaf: (id: number) => boolean, find: (id: number) => number, pairs: readonly (readonly [number, number])[]): Bound {
+export function boundOf(
+  flat: Flat,
+  cone: readonly number[],
+  isLeaf: (id: number) => boolean,
+  find: (id: number) => number,
+  pairs: readonly (readonly [number, number])[],
+): Bound {
   const infos = new Map<number, Info>();
   let angles = false;
   for (const id of cone) {
@@ -64,7 +78,8 @@ export function boundOf(flat: Flat, cone: readonly number[], isLeaf: (id: number
     terms: Math.max(...all.map((b) => b.terms)),
     exponent: Math.max(...all.map((b) => b.exponent)),
     roots: Math.max(...all.map((b) => b.roots)),
-    exponentials: all.some((b) => b.exponentials), angles,
+    exponentials: all.some((b) => b.exponentials),
+    angles,
   };
 }
 
@@ -75,15 +90,23 @@ function total(info: Info): Bound {
   if (info.factors > 0 && roots > 2) throw new Beyond("an exponential and more than two roots in one step");
   const conjugates = 2 ** roots;
   return {
-    degree: Math.max(1, info.degree * (1 + inside)) * conjugates, terms: info.terms ** conjugates,
-    exponent: 2 * Math.max(1, info.factors) * info.exponent, roots, exponentials: info.factors > 0, angles: false,
+    degree: Math.max(1, info.degree * (1 + inside)) * conjugates,
+    terms: info.terms ** conjugates,
+    exponent: 2 * Math.max(1, info.factors) * info.exponent,
+    roots,
+    exponentials: info.factors > 0,
+    angles: false,
   };
 }
 
 function infoOf(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: number) => number): Info {
   const [a, b] = inputs;
   if (!node.drawn || node.dtype !== "float") return FIXED;
-  const size = (over: readonly string[]): number => flat.node(find(node.inputs[0]!)).axes.filter((x) => over.includes(x.name)).reduce((n, x) => n * x.size, 1);
+  const size = (over: readonly string[]): number =>
+    flat
+      .node(find(node.inputs[0]!))
+      .axes.filter((x) => over.includes(x.name))
+      .reduce((n, x) => n * x.size, 1);
   const { over = [] } = node.attrs as { over?: readonly string[] | string };
   const names = typeof over === "string" ? [over] : over;
   switch (node.op) {
@@ -113,7 +136,13 @@ function infoOf(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: 
       const count = size(names);
       const e = exponential(a!, node);
       const roots = spreadParts(e.roots, names, node.id);
-      return below({ ...e, roots }, node, { degree: 1, terms: count, factors: 1 }, new Map(node.axes.filter((x) => !names.includes(x.name)).map((x) => [x.name, x.size])), 1);
+      return below(
+        { ...e, roots },
+        node,
+        { degree: 1, terms: count, factors: 1 },
+        new Map(node.axes.filter((x) => !names.includes(x.name)).map((x) => [x.name, x.size])),
+        1,
+      );
     }
     case "sqrt":
       return root(a!, node, 1);
@@ -131,7 +160,8 @@ function infoOf(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: 
 }
 
 function other(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: number) => number): Info {
-  const structural = hasTrait(node.op as never, "structural") || node.op === "cast" || node.op === "where" || node.op === "spread";
+  const structural =
+    hasTrait(node.op as never, "structural") || node.op === "cast" || node.op === "where" || node.op === "spread";
   if (!structural) return VARIABLE;
   const floats = inputs.filter((_, i) => flat.node(find(node.inputs[i]!)).dtype === "float");
   if (floats.length === 0) return FIXED;
@@ -139,16 +169,24 @@ function other(flat: Flat, node: FlatNode, inputs: readonly Info[], find: (id: n
   if (node.op === "spread" || node.op === "where") return joined;
   const { from, to } = node.attrs as { from?: string; to?: string };
   const rename = (parts: ReadonlyMap<string, Part>): Map<string, Part> =>
-    new Map([...parts].map(([key, part]) => {
-      if (node.op === "rename") return [key.replaceAll(`[${from}]`, `[${to}]`), { ...part, axes: moved(node, part.axes) }];
-      return [`${key}@${node.id}`, { ...part, axes: moved(node, part.axes) }];
-    }));
+    new Map(
+      [...parts].map(([key, part]) => {
+        if (node.op === "rename")
+          return [key.replaceAll(`[${from}]`, `[${to}]`), { ...part, axes: moved(node, part.axes) }];
+        return [`${key}@${node.id}`, { ...part, axes: moved(node, part.axes) }];
+      }),
+    );
   return { ...joined, below: rename(joined.below), roots: rename(joined.roots), along: moved(node, joined.along) };
 }
 
 /** The same along the axes of a structural node's result. */
 function moved(node: FlatNode, along: Along): Along {
-  const { from, to, axes, into } = node.attrs as { from?: string; to?: string; axes?: readonly string[]; into?: string };
+  const { from, to, axes, into } = node.attrs as {
+    from?: string;
+    to?: string;
+    axes?: readonly string[];
+    into?: string;
+  };
   if (node.op === "rename") return new Map([...along].map(([x, n]) => [x === from ? to! : x, n]));
   if (node.op !== "merge") return alongAll(node);
   const merged = axes!.reduce((n, x) => n * (along.get(x) ?? 1), 1);
@@ -166,7 +204,8 @@ function joinAlong(a: Along, b: Along): Along {
 
 /** What is summed up to each place varies along all axes. */
 function everywhere(a: Info, node: FlatNode): Info {
-  const all = (parts: ReadonlyMap<string, Part>): Map<string, Part> => new Map([...parts].map(([key, part]) => [`${key}@${node.id}`, { ...part, axes: alongAll(node) }]));
+  const all = (parts: ReadonlyMap<string, Part>): Map<string, Part> =>
+    new Map([...parts].map(([key, part]) => [`${key}@${node.id}`, { ...part, axes: alongAll(node) }]));
   return { ...a, below: all(a.below), roots: all(a.roots), along: a.factors > 0 ? alongAll(node) : a.along };
 }
 
@@ -189,8 +228,13 @@ function add(a: Info, b: Info): Info {
   const [x, y] = [over(a, both), over(b, both)];
   const factors = Math.max(x.factors, y.factors);
   return {
-    degree: Math.max(x.degree, y.degree), terms: factors === 0 ? 1 : x.terms + y.terms, factors, below: both,
-    roots: merge(a.roots, b.roots, Math.max), exponent: Math.max(a.exponent, b.exponent), along: joinAlong(a.along, b.along),
+    degree: Math.max(x.degree, y.degree),
+    terms: factors === 0 ? 1 : x.terms + y.terms,
+    factors,
+    below: both,
+    roots: merge(a.roots, b.roots, Math.max),
+    exponent: Math.max(a.exponent, b.exponent),
+    along: joinAlong(a.along, b.along),
   };
 }
 
@@ -206,7 +250,11 @@ function over(a: Info, all: ReadonlyMap<string, Part>): { degree: number; terms:
   return { degree, terms, factors };
 }
 
-function merge(a: ReadonlyMap<string, Part>, b: ReadonlyMap<string, Part>, count: (x: number, y: number) => number): Map<string, Part> {
+function merge(
+  a: ReadonlyMap<string, Part>,
+  b: ReadonlyMap<string, Part>,
+  count: (x: number, y: number) => number,
+): Map<string, Part> {
   const made = new Map(a);
   for (const [key, part] of b) {
     const known = made.get(key);
@@ -217,19 +265,36 @@ function merge(a: ReadonlyMap<string, Part>, b: ReadonlyMap<string, Part>, count
 
 function mul(a: Info, b: Info): Info {
   return {
-    degree: a.degree + b.degree, terms: a.terms * b.terms, factors: a.factors + b.factors,
-    below: merge(a.below, b.below, (x, y) => x + y), roots: merge(a.roots, b.roots, Math.max), exponent: Math.max(a.exponent, b.exponent), along: joinAlong(a.along, b.along),
+    degree: a.degree + b.degree,
+    terms: a.terms * b.terms,
+    factors: a.factors + b.factors,
+    below: merge(a.below, b.below, (x, y) => x + y),
+    roots: merge(a.roots, b.roots, Math.max),
+    exponent: Math.max(a.exponent, b.exponent),
+    along: joinAlong(a.along, b.along),
   };
 }
 
 function reciprocal(flat: Flat, id: number, b: Info): Info {
   const upper = over(FIXED, b.below);
   const divisor = flat.node(id);
-  return below({ ...FIXED, ...upper, roots: b.roots, exponent: b.exponent, along: b.along }, divisor, b, alongAll(divisor), upper.degree);
+  return below(
+    { ...FIXED, ...upper, roots: b.roots, exponent: b.exponent, along: b.along },
+    divisor,
+    b,
+    alongAll(divisor),
+    upper.degree,
+  );
 }
 
 /** The value over a new denominator. */
-function below(a: Info, node: FlatNode, divisor: { degree: number; terms: number; factors: number }, axes: Along, degree: number): Info {
+function below(
+  a: Info,
+  node: FlatNode,
+  divisor: { degree: number; terms: number; factors: number },
+  axes: Along,
+  degree: number,
+): Info {
   const part: Part = { count: 1, axes, degree: divisor.degree, terms: divisor.terms, factors: divisor.factors };
   return { ...a, degree: Math.max(degree, a.degree), below: new Map([[keyOf(node, axes), part]]) };
 }
@@ -243,20 +308,44 @@ function sum(a: Info, names: readonly string[], size: number, id: number): Info 
     terms *= part.terms ** more;
     factors += more * part.factors;
   }
-  return { ...a, degree, factors, terms: factors === 0 ? 1 : terms * Math.min(size, differing(a.along, names)), along: without(a.along, names), below: parts, roots: spreadParts(a.roots, names, id) };
+  return {
+    ...a,
+    degree,
+    factors,
+    terms: factors === 0 ? 1 : terms * Math.min(size, differing(a.along, names)),
+    along: without(a.along, names),
+    below: parts,
+    roots: spreadParts(a.roots, names, id),
+  };
 }
 
 /** What varies along a summed axis occurs once for each that differs. */
 function spreadParts(parts: ReadonlyMap<string, Part>, names: readonly string[], id: number): Map<string, Part> {
-  return new Map([...parts].map(([key, part]) =>
-    [...part.axes.keys()].some((x) => names.includes(x)) ? [`${key}+${id}`, { ...part, count: part.count * differing(part.axes, names), axes: without(part.axes, names) }] : [key, part],
-  ));
+  return new Map(
+    [...parts].map(([key, part]) =>
+      [...part.axes.keys()].some((x) => names.includes(x))
+        ? [
+            `${key}+${id}`,
+            { ...part, count: part.count * differing(part.axes, names), axes: without(part.axes, names) },
+          ]
+        : [key, part],
+    ),
+  );
 }
 
 function exponential(a: Info, node: FlatNode): Info {
-  if (a.factors > 0 || [...a.below.values()].some((p) => p.factors > 0)) throw new Beyond("an exponential of an exponential");
+  if (a.factors > 0 || [...a.below.values()].some((p) => p.factors > 0))
+    throw new Beyond("an exponential of an exponential");
   const exponent = a.degree + [...a.below.values()].reduce((n, p) => n + p.count * p.degree, 0);
-  return { degree: 1, terms: 1, factors: exponent === 0 ? 0 : 1, below: new Map(), roots: a.roots, exponent, along: exponent === 0 ? new Map() : alongAll(node) };
+  return {
+    degree: 1,
+    terms: 1,
+    factors: exponent === 0 ? 0 : 1,
+    below: new Map(),
+    roots: a.roots,
+    exponent,
+    along: exponent === 0 ? new Map() : alongAll(node),
+  };
 }
 
 function root(a: Info, node: FlatNode, sign: 1 | -1): Info {
@@ -265,7 +354,11 @@ function root(a: Info, node: FlatNode, sign: 1 | -1): Info {
   const axes = alongAll(node);
   const degree = a.degree + [...a.below.values()].reduce((n, p) => n + p.count * p.degree, 0);
   // A root of a root: the inner ones count too.
-  const roots = merge(a.roots, new Map([[keyOf(node, axes), { count: 1, axes, degree, terms: 1, factors: 0 }]]), Math.max);
+  const roots = merge(
+    a.roots,
+    new Map([[keyOf(node, axes), { count: 1, axes, degree, terms: 1, factors: 0 }]]),
+    Math.max,
+  );
   const made: Info = { ...VARIABLE, roots };
   return sign === 1 ? made : { ...below(made, node, VARIABLE, axes, 0), degree: 0 };
 }

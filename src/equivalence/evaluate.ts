@@ -11,17 +11,32 @@ export type Values<S> = Map<number, Tensor<S>>;
 const identity = (id: number): number => id;
 
 /** Computes the nodes of a cone (ascending) that have no value yet. */
-export function compute<S>(flat: Flat, cone: readonly number[], values: Values<S>, arithmetic: Arithmetic<S>, find: (id: number) => number = identity): void {
+export function compute<S>(
+  flat: Flat,
+  cone: readonly number[],
+  values: Values<S>,
+  arithmetic: Arithmetic<S>,
+  find: (id: number) => number = identity,
+): void {
   const run: Evaluation<S> = { arithmetic, size: (s) => s.known! };
   for (const id of cone) {
     if (values.has(id)) continue;
     const node = flat.node(id);
-    values.set(id, meaning(run, node, node.inputs.map((i) => values.get(find(i))!)));
+    values.set(
+      id,
+      meaning(
+        run,
+        node,
+        node.inputs.map((i) => values.get(find(i))!),
+      ),
+    );
   }
 }
 
 function meaning<S>(run: Evaluation<S>, node: FlatNode, inputs: readonly Tensor<S>[]): Tensor<S> {
-  const primitive = primitives[node.op as PrimitiveName] as { evaluate?: (run: Evaluation<S>, inputs: readonly Tensor<S>[], attrs: object) => readonly Tensor<S>[] };
+  const primitive = primitives[node.op as PrimitiveName] as {
+    evaluate?: (run: Evaluation<S>, inputs: readonly Tensor<S>[], attrs: object) => readonly Tensor<S>[];
+  };
   return primitive.evaluate!(run, inputs, node.attrs)[node.out]!;
 }
 
@@ -34,7 +49,14 @@ export type Given = (node: FlatNode) => Tensor<Residue>;
  * Computes a cone in residues. Where the argument of a root is no square, the elements of the leaves are drawn again that share its
  * coordinates. Throws `Beyond` with the node where the arithmetic cannot go on; `Unlucky` where no draw will do.
  */
-export function computeResidues(flat: Flat, cone: readonly number[], isLeaf: (id: number) => boolean, field: Residues, given: Given, find: (id: number) => number): Values<Residue> {
+export function computeResidues(
+  flat: Flat,
+  cone: readonly number[],
+  isLeaf: (id: number) => boolean,
+  field: Residues,
+  given: Given,
+  find: (id: number) => number,
+): Values<Residue> {
   const leaves = cone.filter(isLeaf);
   const drawn = new Map(leaves.map((id) => [id, given(flat.node(id))]));
   for (let draw = 0; draw < MOST_DRAWS; draw++) {
@@ -53,12 +75,21 @@ interface Failed {
 
 /** Where a computation stopped. */
 export class Stopped extends Error {
-  constructor(readonly why: string, readonly node: FlatNode) {
+  constructor(
+    readonly why: string,
+    readonly node: FlatNode,
+  ) {
     super(why);
   }
 }
 
-function attempt(flat: Flat, cone: readonly number[], values: Values<Residue>, field: Residues, find: (id: number) => number): Failed | undefined {
+function attempt(
+  flat: Flat,
+  cone: readonly number[],
+  values: Values<Residue>,
+  field: Residues,
+  find: (id: number) => number,
+): Failed | undefined {
   const run: Evaluation<Residue> = { arithmetic: field, size: (s) => s.known! };
   for (const id of cone) {
     if (values.has(id)) continue;
@@ -75,7 +106,12 @@ function attempt(flat: Flat, cone: readonly number[], values: Values<Residue>, f
   return undefined;
 }
 
-function inResidues(run: Evaluation<Residue>, field: Residues, node: FlatNode, inputs: readonly Tensor<Residue>[]): Tensor<Residue> {
+function inResidues(
+  run: Evaluation<Residue>,
+  field: Residues,
+  node: FlatNode,
+  inputs: readonly Tensor<Residue>[],
+): Tensor<Residue> {
   if (node.op === "softmax") return softmax(field, inputs[0]!, (node.attrs as { over: string }).over);
   if ((node.op !== "sqrt" && node.op !== "rsqrt") || inputs[0]!.dtype !== "float") return meaning(run, node, inputs);
   const [x] = inputs as [Tensor<Residue>];
@@ -102,12 +138,19 @@ function softmax(field: Residues, x: Tensor<Residue>, over: string): Tensor<Resi
       data[at] = field.unary("exp", e);
       sum = field.add(sum, data[at]!);
     }
-    for (let j = 0, at = start; j < rows.length; j++, at += rows.stride) data[at] = some ? field.div(data[at]!, sum) : field.of(0);
+    for (let j = 0, at = start; j < rows.length; j++, at += rows.stride)
+      data[at] = some ? field.div(data[at]!, sum) : field.of(0);
   }
   return { dtype: "float", axes: x.axes, data };
 }
 
-function redraw(flat: Flat, leaves: readonly number[], drawn: Map<number, Tensor<Residue>>, field: Residues, failed: Failed): void {
+function redraw(
+  flat: Flat,
+  leaves: readonly number[],
+  drawn: Map<number, Tensor<Residue>>,
+  field: Residues,
+  failed: Failed,
+): void {
   const at = new Map<string, number>();
   if (failed.index !== undefined) {
     let rest = failed.index;
@@ -122,7 +165,9 @@ function redraw(flat: Flat, leaves: readonly number[], drawn: Map<number, Tensor
     const node = flat.node(id);
     if (node.dtype !== "float" || (some && !shares(id))) continue;
     const before = drawn.get(id)!;
-    const data = Array.from(before.data as ArrayLike<Residue>, (r, i) => (!some || matches(node, i, at) ? field.draw(r.f) : r));
+    const data = Array.from(before.data as ArrayLike<Residue>, (r, i) =>
+      !some || matches(node, i, at) ? field.draw(r.f) : r,
+    );
     drawn.set(id, { ...before, data });
   }
 }

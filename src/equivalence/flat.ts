@@ -50,7 +50,17 @@ export class Flat {
   private readonly table = new Map<string, number>();
 
   leaf(leaf: Leaf, type: Type, span: Span | undefined): number {
-    return this.put({ op: "leaf", inputs: [], attrs: {}, out: 0, dtype: type.dtype, axes: concrete(type), span, leaf, drawn: true });
+    return this.put({
+      op: "leaf",
+      inputs: [],
+      attrs: {},
+      out: 0,
+      dtype: type.dtype,
+      axes: concrete(type),
+      span,
+      leaf,
+      drawn: true,
+    });
   }
 
   node(id: number): FlatNode {
@@ -58,7 +68,13 @@ export class Flat {
   }
 
   /** The node for an operator on these operands: made now, or there already. */
-  apply(op: PrimitiveName, inputs: readonly number[], attrs: object, types: readonly Type[], span: Span | undefined): readonly number[] {
+  apply(
+    op: PrimitiveName,
+    inputs: readonly number[],
+    attrs: object,
+    types: readonly Type[],
+    span: Span | undefined,
+  ): readonly number[] {
     const key = this.key(op, inputs, attrs);
     return types.map((type, out) => {
       const known = this.table.get(`${key}|${out}`);
@@ -74,7 +90,13 @@ export class Flat {
   key(op: string, inputs: readonly number[], attrs: object): string {
     const ids = [...inputs];
     const [a, b] = inputs.map((i) => this.nodes[i]!);
-    if (ids.length === 2 && hasTrait(op as PrimitiveName, "commutative") && sameAxes(a!.axes, b!.axes) && a!.dtype === b!.dtype) ids.sort((x, y) => x - y);
+    if (
+      ids.length === 2 &&
+      hasTrait(op as PrimitiveName, "commutative") &&
+      sameAxes(a!.axes, b!.axes) &&
+      a!.dtype === b!.dtype
+    )
+      ids.sort((x, y) => x - y);
     return `${op}|${ids.join(",")}|${attributesKey(attrs)}`;
   }
 
@@ -90,19 +112,37 @@ export class Flat {
   }
 
   /** The outputs of a graph on these inputs (by value id); parameters are asked for by their concrete paths. */
-  graph(graph: Graph, inputs: ReadonlyMap<number, number>, params: Params, outputs: readonly Value[] = graph.outputs.map((o) => o.value), iterations: readonly number[] = []): readonly number[] {
+  graph(
+    graph: Graph,
+    inputs: ReadonlyMap<number, number>,
+    params: Params,
+    outputs: readonly Value[] = graph.outputs.map((o) => o.value),
+    iterations: readonly number[] = [],
+  ): readonly number[] {
     const values = new Map(inputs);
     const wanted = needed(graph, outputs);
-    for (const p of graph.params) if (wanted.has(p.value.id)) values.set(p.value.id, params(concretePath(p.path, iterations), p.value.type, p.initial));
+    for (const p of graph.params)
+      if (wanted.has(p.value.id))
+        values.set(p.value.id, params(concretePath(p.path, iterations), p.value.type, p.initial));
     for (const node of graph.nodes) {
       if (!node.outputs.some((o) => wanted.has(o.id))) continue;
-      const made = this.expand(node, node.inputs.map((v) => values.get(v.id)!), params, iterations);
+      const made = this.expand(
+        node,
+        node.inputs.map((v) => values.get(v.id)!),
+        params,
+        iterations,
+      );
       for (const [i, output] of node.outputs.entries()) values.set(output.id, made[i]!);
     }
     return outputs.map((v) => values.get(v.id)!);
   }
 
-  private expand(node: Node, inputs: readonly number[], params: Params, iterations: readonly number[]): readonly number[] {
+  private expand(
+    node: Node,
+    inputs: readonly number[],
+    params: Params,
+    iterations: readonly number[],
+  ): readonly number[] {
     const body = (graph: Graph, operands: readonly number[], at = iterations): readonly number[] =>
       this.graph(graph, new Map(graph.inputs.map((input, i) => [input.value.id, operands[i]!])), params, undefined, at);
     switch (node.op) {
@@ -120,25 +160,38 @@ export class Flat {
       case "repeat": {
         const captured = inputs.slice(node.attrs.carried);
         let carried: readonly number[] = inputs.slice(0, node.attrs.carried);
-        for (const [i, kind] of node.attrs.schedule.entries()) carried = body(node.bodies[kind]!, [...carried, ...captured], [...iterations, i]);
+        for (const [i, kind] of node.attrs.schedule.entries())
+          carried = body(node.bodies[kind]!, [...carried, ...captured], [...iterations, i]);
         return carried;
       }
       case "scan":
         return [this.scan(node, inputs, body)];
       default:
-        return this.apply(node.op, inputs, node.attrs, node.outputs.map((o) => o.type), node.span);
+        return this.apply(
+          node.op,
+          inputs,
+          node.attrs,
+          node.outputs.map((o) => o.type),
+          node.span,
+        );
     }
   }
 
   /** One body for each place; the states side by side. */
-  private scan({ attrs, bodies, outputs, span }: NodeOf<"scan">, [start, ...xs]: readonly number[], body: (graph: Graph, operands: readonly number[]) => readonly number[]): number {
+  private scan(
+    { attrs, bodies, outputs, span }: NodeOf<"scan">,
+    [start, ...xs]: readonly number[],
+    body: (graph: Graph, operands: readonly number[]) => readonly number[],
+  ): number {
     const { axis } = attrs;
     const [graph] = bodies as [Graph];
     const length = outputs[0]!.type.axes.find((a) => a.name === axis)!.size.known!;
     let state = this.fitted(start!, graph.inputs[0]!.value.type, span);
     const states: number[] = [];
     for (let j = 0; j < length; j++) {
-      const places = xs.map((x) => (this.node(x).axes.some((a) => a.name === axis) ? this.unary("pick", x, { axis, index: j }, span) : x));
+      const places = xs.map((x) =>
+        this.node(x).axes.some((a) => a.name === axis) ? this.unary("pick", x, { axis, index: j }, span) : x,
+      );
       state = body(graph, [state, ...places])[0]!;
       states.push(state);
     }
@@ -148,18 +201,25 @@ export class Flat {
   /** The value in a dtype, along all axes of a type. */
   private fitted(x: number, type: Type, span: Span | undefined): number {
     let made = this.node(x).dtype === type.dtype ? x : this.unary("cast", x, { to: type.dtype }, span);
-    for (const axis of type.axes) if (!this.node(made).axes.some((a) => a.name === axis.name)) made = this.unary("spread", made, { axis }, span);
+    for (const axis of type.axes)
+      if (!this.node(made).axes.some((a) => a.name === axis.name)) made = this.unary("spread", made, { axis }, span);
     return made;
   }
 
   private unary<K extends PrimitiveName>(op: K, x: number, attrs: AttrsOf<K>, span: Span | undefined): number {
-    const inferred = inferNode({ op, attrs, inputs: [], outputs: [], bodies: [] } as unknown as Node, [typeOf(this.node(x))]);
+    const inferred = inferNode({ op, attrs, inputs: [], outputs: [], bodies: [] } as unknown as Node, [
+      typeOf(this.node(x)),
+    ]);
     if ("problem" in inferred) throw new Error(`${op} does not fit: ${inferred.problem.kind}`);
     return this.apply(op, [x], attrs, inferred.types, span)[0]!;
   }
 
   /** Every node that some of these depend on, themselves included, ascending. `stop` cuts the search. */
-  cone(roots: readonly number[], find: (id: number) => number = (id) => id, stop: (id: number) => boolean = () => false): number[] {
+  cone(
+    roots: readonly number[],
+    find: (id: number) => number = (id) => id,
+    stop: (id: number) => boolean = () => false,
+  ): number[] {
     const seen = new Set<number>();
     const waiting = roots.map(find);
     while (waiting.length > 0) {
@@ -174,7 +234,8 @@ export class Flat {
 
 function needed(graph: Graph, outputs: readonly Value[]): ReadonlySet<number> {
   const wanted = new Set(outputs.map((v) => v.id));
-  for (const node of graph.nodes.toReversed()) if (node.outputs.some((o) => wanted.has(o.id))) for (const v of node.inputs) wanted.add(v.id);
+  for (const node of graph.nodes.toReversed())
+    if (node.outputs.some((o) => wanted.has(o.id))) for (const v of node.inputs) wanted.add(v.id);
   return wanted;
 }
 

@@ -37,7 +37,8 @@ export function drawLeaves(c: Case, random: Random, manner: Manner): Map<number,
   const leaves = new Map<number, Tensor<number>>();
   for (const id of c.flat.cone(c.pairs.flat())) {
     const node = c.flat.node(id);
-    if (node.op === "leaf") leaves.set(id, { dtype: node.dtype, axes: node.axes, data: drawData(node, random, manner, rows) });
+    if (node.op === "leaf")
+      leaves.set(id, { dtype: node.dtype, axes: node.axes, data: drawData(node, random, manner, rows) });
   }
   return leaves;
 }
@@ -47,7 +48,8 @@ function drawData(node: FlatNode, random: Random, manner: Manner, rows: number):
   if (node.dtype === "bool") return Uint8Array.from({ length: n }, () => (random() < 0.75 ? 1 : 0));
   if (node.dtype === "int") return Float64Array.from({ length: n }, () => Math.floor(random() * rows));
   const initial = node.leaf?.initial;
-  const ones = (initial?.kind === "constant" && initial.value === 1) || (node.leaf?.kind === "operand" && node.axes.length === 0);
+  const ones =
+    (initial?.kind === "constant" && initial.value === 1) || (node.leaf?.kind === "operand" && node.axes.length === 0);
   const scale = node.leaf?.kind === "operand" ? manner.scale : 1;
   return Float64Array.from({ length: n }, () => {
     const x = manner.small ? Math.floor(random() * 5) - 2 : normal(random);
@@ -82,7 +84,11 @@ export function evaluateAt(c: Case, leaves: Leaves): Point | undefined {
   let difference = NaN;
   let pair = 0;
   for (const [i, [a, b]] of c.pairs.entries()) {
-    const d = distance(values.get(a)!, values.get(b)!, NOISE * Math.max(...[a, b].map((id) => largestInto(c, id, values))));
+    const d = distance(
+      values.get(a)!,
+      values.get(b)!,
+      NOISE * Math.max(...[a, b].map((id) => largestInto(c, id, values))),
+    );
     if (d > difference || Number.isNaN(difference)) {
       difference = d;
       pair = i;
@@ -97,7 +103,8 @@ const NOISE = 4e-15;
 function largestInto(c: Case, id: number, values: Values<number>): number {
   let largest = 0;
   for (const input of c.flat.node(id).inputs)
-    for (const x of Array.from(values.get(input)!.data as ArrayLike<number>)) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+    for (const x of Array.from(values.get(input)!.data as ArrayLike<number>))
+      if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
   return largest;
 }
 

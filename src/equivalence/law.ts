@@ -39,7 +39,11 @@ export interface TestOptions {
   readonly now: () => number;
 }
 
-const SCALES: readonly (readonly [number, number])[] = [[1, 4], [1e-3, 2], [30, 2]];
+const SCALES: readonly (readonly [number, number])[] = [
+  [1, 4],
+  [1e-3, 2],
+  [30, 2],
+];
 
 /** The state of one run of `tfm test`: the seed's numbers, and primes that laws share. */
 export class Tester {
@@ -74,7 +78,14 @@ class Test {
     const { decl } = this.source;
     const unequal = decl.kind === "Law" && isUnequal(decl.body);
     const equal = verdict.kind === "proved" || verdict.kind === "sampled";
-    return { source: this.source, verdict, holds: unequal ? verdict.kind === "different" : equal, cases: this.cases.map((c) => c.sizes), points: this.points, largest: this.largest };
+    return {
+      source: this.source,
+      verdict,
+      holds: unequal ? verdict.kind === "different" : equal,
+      cases: this.cases.map((c) => c.sizes),
+      points: this.points,
+      largest: this.largest,
+    };
   }
 
   private guarded(): Verdict {
@@ -99,8 +110,14 @@ class Test {
       seen.add(keyOf(drawn.case));
       this.cases.push(drawn.case);
       const found = this.sample(drawn.case);
-      if (found.differing) return { kind: "different", counterexample: shrink(this.source, drawn.case, found.differing, this.random, this.outOfTime), why: "" };
-      if (found.points.length === 0) return { kind: "unknown", why: "at every point that was drawn both sides are undefined", span: undefined };
+      if (found.differing)
+        return {
+          kind: "different",
+          counterexample: shrink(this.source, drawn.case, found.differing, this.random, this.outOfTime),
+          why: "",
+        };
+      if (found.points.length === 0)
+        return { kind: "unknown", why: "at every point that was drawn both sides are undefined", span: undefined };
       proofs.push(this.prove(drawn.case, found.points));
     }
     return this.conclude(proofs);
@@ -122,21 +139,40 @@ class Test {
   }
 
   private prove(c: Case, points: readonly Point[]): Proof {
-    return prove({ flat: c.flat, pairs: c.pairs, points: points.map((p) => p.values) }, this.towers, this.random, this.outOfTime);
+    return prove(
+      { flat: c.flat, pairs: c.pairs, points: points.map((p) => p.values) },
+      this.towers,
+      this.random,
+      this.outOfTime,
+    );
   }
 
   private conclude(proofs: readonly Proof[]): Verdict {
     const differs = proofs.find((p) => p.kind === "differs");
     if (differs?.kind === "differs" && differs.exact)
-      return { kind: "different", counterexample: undefined, why: `the difference is below float64's precision: residues differ, and points by at most ${this.largest.toExponential(1)}` };
-    if (differs) return { kind: "unknown", why: "residues differ and points do not: a rounded constant, or an identity of a function that is taken as unknown", span: spanOf(differs.node) };
+      return {
+        kind: "different",
+        counterexample: undefined,
+        why: `the difference is below float64's precision: residues differ, and points by at most ${this.largest.toExponential(1)}`,
+      };
+    if (differs)
+      return {
+        kind: "unknown",
+        why: "residues differ and points do not: a rounded constant, or an identity of a function that is taken as unknown",
+        span: spanOf(differs.node),
+      };
     const blind = proofs.findLast((p) => p.kind === "beyond" && p.blind);
     // Small sizes have few elements: what larger ones saw counts.
-    if (blind?.kind === "beyond" && proofs.every((p) => p.kind === "beyond" && p.blind)) return { kind: "unknown", why: blind.why, span: spanOf(blind.node) };
+    if (blind?.kind === "beyond" && proofs.every((p) => p.kind === "beyond" && p.blind))
+      return { kind: "unknown", why: blind.why, span: spanOf(blind.node) };
     const other = proofs.find((p) => p.kind !== "proved");
     if (!other) {
       const proved = proofs.filter((p) => p.kind === "proved");
-      return { kind: "proved", bits: Math.min(...proved.map((p) => p.bits)) - Math.log2(proved.length), steps: proved.reduce((n, p) => n + p.steps, 0) };
+      return {
+        kind: "proved",
+        bits: Math.min(...proved.map((p) => p.bits)) - Math.log2(proved.length),
+        steps: proved.reduce((n, p) => n + p.steps, 0),
+      };
     }
     const { why, node } = other as Extract<Proof, { kind: "checked" | "beyond" }>;
     return { kind: "sampled", why, span: spanOf(node) };
@@ -162,7 +198,7 @@ export function randomOf(seed: number, text: string): Random {
     d = (d + 1) | 0;
     a = b ^ (b >>> 9);
     b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + t | 0;
+    c = (((c << 21) | (c >>> 11)) + t) | 0;
     return (t >>> 0) / 2 ** 32;
   };
   for (let i = 0; i < text.length; i++) {

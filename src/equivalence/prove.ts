@@ -51,7 +51,24 @@ const MOST_ROOTS = 2;
 const SMALL = 60;
 const MOST_TOWERS = 16;
 /** Hashed, or branched on. */
-const OPAQUE: ReadonlySet<string> = new Set(["erf", "log", "log2", "abs", "sign", "floor", "ceil", "round", "min", "max", "reduce_min", "reduce_max", "pow", "sqrt", "rsqrt", "top_k"]);
+const OPAQUE: ReadonlySet<string> = new Set([
+  "erf",
+  "log",
+  "log2",
+  "abs",
+  "sign",
+  "floor",
+  "ceil",
+  "round",
+  "min",
+  "max",
+  "reduce_min",
+  "reduce_max",
+  "pow",
+  "sqrt",
+  "rsqrt",
+  "top_k",
+]);
 /** Branches are taken at this many points. */
 const REGIONS = 8;
 
@@ -80,7 +97,8 @@ class Prover {
     const { flat, pairs } = problem;
     this.parent = flat.nodes.map((n) => n.id);
     this.real = new Uint8Array(flat.nodes.length);
-    for (const n of flat.nodes) this.real[n.id] = Number(n.op === "leaf" ? n.dtype === "float" : n.inputs.some((i) => this.real[i] === 1));
+    for (const n of flat.nodes)
+      this.real[n.id] = Number(n.op === "leaf" ? n.dtype === "float" : n.inputs.some((i) => this.real[i] === 1));
     this.left = new Uint8Array(flat.nodes.length);
     this.right = new Uint8Array(flat.nodes.length);
     for (const id of flat.cone(pairs.map((p) => p[0]))) this.left[id] = 1;
@@ -100,7 +118,11 @@ class Prover {
       if (this.proves(a, b, true) || this.proves(a, b, false)) continue;
       return this.explain();
     }
-    return { kind: "proved", bits: this.steps === 0 ? Infinity : this.worst - Math.log2(this.steps), steps: this.steps };
+    return {
+      kind: "proved",
+      bits: this.steps === 0 ? Infinity : this.worst - Math.log2(this.steps),
+      steps: this.steps,
+    };
   }
 
   /** Goes through the right side from its inputs on, and makes nodes one that are proved equal. */
@@ -163,7 +185,13 @@ class Prover {
   private step(pairs: readonly (readonly [number, number])[], cut: boolean): Step {
     const { flat } = this.problem;
     const roots = pairs.flat().map(this.find);
-    const isCut = (id: number): boolean => cut && !roots.includes(id) && this.left[id] === 1 && this.right[id] === 1 && this.isCandidate(flat.node(id)) && (this.proved.has(id) || !isStructural(flat.node(id)));
+    const isCut = (id: number): boolean =>
+      cut &&
+      !roots.includes(id) &&
+      this.left[id] === 1 &&
+      this.right[id] === 1 &&
+      this.isCandidate(flat.node(id)) &&
+      (this.proved.has(id) || !isStructural(flat.node(id)));
     const isLeaf = (id: number): boolean => flat.node(id).op === "leaf" || isCut(id);
     const find = cut ? this.find : (id: number): number => id;
     return { pairs, cone: flat.cone(pairs.flat(), find, isLeaf), isLeaf, find };
@@ -182,7 +210,8 @@ class Prover {
     if (bound.roots === 0 && trials > MOST_TRIALS) throw new Beyond("too many terms for a bound");
     let roots = 0;
     for (let i = 0, done = 0; done < trials; i++) {
-      if (i - done > MOST_TOWERS || (done > 0 && this.outOfTime())) throw new Beyond(i - done > MOST_TOWERS ? "no primes in which all constants have roots" : "no time was left");
+      if (i - done > MOST_TOWERS || (done > 0 && this.outOfTime()))
+        throw new Beyond(i - done > MOST_TOWERS ? "no primes in which all constants have roots" : "no time was left");
       const made = this.trial(step, i % MOST_TOWERS, false);
       if (made === "again") continue;
       if (!made.equal) return undefined;
@@ -199,8 +228,18 @@ class Prover {
     const angles = ops.has("sin") || ops.has("cos");
     const field = new Residues({ tower: this.towers.at(tower, angles), random: this.random, regions, inner, angles });
     try {
-      const values = computeResidues(flat, step.cone, step.isLeaf, field, residuesOf(field, points[tower % points.length]!), step.find);
-      return { equal: step.pairs.every(([a, b]) => sameResidues(values.get(step.find(a))!, values.get(step.find(b))!)), field };
+      const values = computeResidues(
+        flat,
+        step.cone,
+        step.isLeaf,
+        field,
+        residuesOf(field, points[tower % points.length]!),
+        step.find,
+      );
+      return {
+        equal: step.pairs.every(([a, b]) => sameResidues(values.get(step.find(a))!, values.get(step.find(b))!)),
+        field,
+      };
     } catch (e) {
       if (e instanceof Unlucky) return "again";
       throw e;
@@ -216,8 +255,16 @@ class Prover {
       try {
         const made = this.rounds(step, regions);
         if (made === undefined) continue;
-        if (made.equal) return regions ? this.inRegions(step, node) : { kind: "checked", why: "nothing bounds the error", node, ...this.unbounded };
-        if (regions || !made.field.hashed) return { kind: "differs", exact: !made.field.rounded && !made.field.hashed && !made.field.branched && !this.hasDrawnRoots(step), node: node ?? this.opaque(step) };
+        if (made.equal)
+          return regions
+            ? this.inRegions(step, node)
+            : { kind: "checked", why: "nothing bounds the error", node, ...this.unbounded };
+        if (regions || !made.field.hashed)
+          return {
+            kind: "differs",
+            exact: !made.field.rounded && !made.field.hashed && !made.field.branched && !this.hasDrawnRoots(step),
+            node: node ?? this.opaque(step),
+          };
       } catch (e) {
         if (!(e instanceof Stopped) && !(e instanceof Beyond)) throw e;
         why = e.message;
@@ -242,13 +289,24 @@ class Prover {
   /** The first operator of which the fields know too little, else the first constant that is no short decimal. */
   private opaque(step: Step): FlatNode | undefined {
     const nodes = step.cone.map((id) => this.problem.flat.node(id));
-    return nodes.find((n) => n.drawn && OPAQUE.has(n.op)) ?? nodes.find((n) => n.op === "constant" && String((n.attrs as { value: number }).value).length > 13);
+    return (
+      nodes.find((n) => n.drawn && OPAQUE.has(n.op)) ??
+      nodes.find((n) => n.op === "constant" && String((n.attrs as { value: number }).value).length > 13)
+    );
   }
 
   /** Equal in the regions that were met: were both outcomes of every comparison among them? */
   private inRegions(step: Step, node: FlatNode | undefined): Proof {
-    const oneSided = step.cone.map((id) => this.problem.flat.node(id)).find((n) => this.real[n.id] === 1 && isOneSided(n, this.problem.points));
-    if (oneSided) return { kind: "beyond", why: "at every point that was drawn a comparison came out the same, and the other branch was never seen", node: oneSided, blind: true };
+    const oneSided = step.cone
+      .map((id) => this.problem.flat.node(id))
+      .find((n) => this.real[n.id] === 1 && isOneSided(n, this.problem.points));
+    if (oneSided)
+      return {
+        kind: "beyond",
+        why: "at every point that was drawn a comparison came out the same, and the other branch was never seen",
+        node: oneSided,
+        blind: true,
+      };
     return { kind: "checked", why: "comparisons hold in the regions that were met", node };
   }
 
@@ -291,7 +349,10 @@ function isStructural(node: FlatNode): boolean {
 class Candidates {
   private readonly groups = new Map<string, number[]>();
 
-  constructor(private readonly problem: Problem, wanted: (id: number) => boolean) {
+  constructor(
+    private readonly problem: Problem,
+    wanted: (id: number) => boolean,
+  ) {
     for (const node of problem.flat.nodes) {
       if (!wanted(node.id)) continue;
       const key = signature(node);
@@ -302,12 +363,17 @@ class Candidates {
   of(node: FlatNode): readonly number[] {
     const own = this.problem.points[0]!.get(node.id);
     if (!own) return [];
-    return (this.groups.get(signature(node)) ?? []).filter((id) => agree(this.problem.points[0]!.get(id), own)).slice(0, 2);
+    return (this.groups.get(signature(node)) ?? [])
+      .filter((id) => agree(this.problem.points[0]!.get(id), own))
+      .slice(0, 2);
   }
 }
 
 function signature(node: FlatNode): string {
-  return node.axes.map((a) => `${a.name}=${a.size}`).sort().join(",");
+  return node.axes
+    .map((a) => `${a.name}=${a.size}`)
+    .sort()
+    .join(",");
 }
 
 function agree(a: Tensor<number> | undefined, b: Tensor<number>): boolean {
@@ -329,15 +395,28 @@ function residuesOf(field: Residues, point: Values<number>): Given {
   return (node) => {
     const near = point.get(node.id)!;
     if (node.dtype !== "float") return near as unknown as Tensor<Residue>;
-    return { dtype: "float", axes: node.axes, data: Array.from({ length: count(node.axes) }, (_, i) => field.draw(near.data[i] as number)) };
+    return {
+      dtype: "float",
+      axes: node.axes,
+      data: Array.from({ length: count(node.axes) }, (_, i) => field.draw(near.data[i] as number)),
+    };
   };
 }
 
 function sameResidues(a: Tensor<Residue>, b: Tensor<Residue>): boolean {
-  const x = arrange({ arithmetic: { native: false, of: () => 0 } as never, size: () => 0 }, a as Tensor<never>, b.axes) as ArrayLike<Residue | number>;
+  const x = arrange(
+    { arithmetic: { native: false, of: () => 0 } as never, size: () => 0 },
+    a as Tensor<never>,
+    b.axes,
+  ) as ArrayLike<Residue | number>;
   for (let i = 0; i < b.data.length; i++) {
     const [p, q] = [x[i]!, b.data[i]!];
-    if (typeof p === "number" || typeof q === "number" ? valueOf(p) !== valueOf(q) : !(p.p === q.p || (Object.is(p.f, q.f) && Object.is(p.p, q.p)))) return false;
+    if (
+      typeof p === "number" || typeof q === "number"
+        ? valueOf(p) !== valueOf(q)
+        : !(p.p === q.p || (Object.is(p.f, q.f) && Object.is(p.p, q.p)))
+    )
+      return false;
   }
   return true;
 }
@@ -366,7 +445,9 @@ function missed(m: number): number {
 function bitsOf(bound: Bound): number {
   let error = bound.degree / 2 ** 48;
   if (bound.exponentials)
-    error += ((bound.terms - 1) * Math.max(1, bound.exponent)) / LEAST_INNER + (1.1 * bound.degree) / (bound.angles ? PRIMES_WITH_ANGLES : PRIMES);
+    error +=
+      ((bound.terms - 1) * Math.max(1, bound.exponent)) / LEAST_INNER +
+      (1.1 * bound.degree) / (bound.angles ? PRIMES_WITH_ANGLES : PRIMES);
   if (bound.angles) error += (bound.degree * MOST_TURNS) / (bound.exponentials ? LEAST_ANGLE : 2 ** 34);
   return -Math.log2(error) - 2 * bound.roots;
 }

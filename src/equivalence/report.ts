@@ -12,18 +12,35 @@ export function linesOf(report: LawReport): readonly string[] {
   const { verdict, holds } = report;
   const head = `${holds ? "ok" : "FAILED"}  ${report.source.decl.title.value}`;
   const equal = verdict.kind === "proved" || verdict.kind === "sampled";
-  const at = holds ? "" : `  (${placeOf(report.source.decl.title.span)})${equal ? ": the law says that the sides differ" : ""}`;
+  const at = holds
+    ? ""
+    : `  (${placeOf(report.source.decl.title.span)})${equal ? ": the law says that the sides differ" : ""}`;
   switch (verdict.kind) {
     case "proved": {
-      const error = verdict.bits === Infinity ? "both sides are the same operators" : `error at most 2^-${Math.floor(verdict.bits)}, ${verdict.steps} step${verdict.steps === 1 ? "" : "s"}`;
+      const error =
+        verdict.bits === Infinity
+          ? "both sides are the same operators"
+          : `error at most 2^-${Math.floor(verdict.bits)}, ${verdict.steps} step${verdict.steps === 1 ? "" : "s"}`;
       return [`${head}${at}`, `    proved: ${error}; ${report.points} points; ${sizes(report)}`];
     }
     case "sampled":
-      return [`${head}${at}`, `    sampled: ${report.points} points, largest relative difference ${report.largest.toExponential(1)}; ${sizes(report)}`, `    no proof: ${verdict.why}${where(verdict.span)}`];
+      return [
+        `${head}${at}`,
+        `    sampled: ${report.points} points, largest relative difference ${report.largest.toExponential(1)}; ${sizes(report)}`,
+        `    no proof: ${verdict.why}${where(verdict.span)}`,
+      ];
     case "unknown":
-      return [`${head}${at}`, `    unknown: ${verdict.why}${where(verdict.span)}; ${report.points} points agree to ${report.largest.toExponential(1)}`];
+      return [
+        `${head}${at}`,
+        `    unknown: ${verdict.why}${where(verdict.span)}; ${report.points} points agree to ${report.largest.toExponential(1)}`,
+      ];
     case "different":
-      return [`${head}${at}`, ...(verdict.counterexample ? counterexampleLines(verdict.counterexample) : [`    different: ${verdict.why}; ${sizes(report)}`])];
+      return [
+        `${head}${at}`,
+        ...(verdict.counterexample
+          ? counterexampleLines(verdict.counterexample)
+          : [`    different: ${verdict.why}; ${sizes(report)}`]),
+      ];
     case "invalid":
       return [`${head}${at}`, "    not tested: it has mistakes"];
   }
@@ -54,7 +71,9 @@ function counterexampleLines(c: Counterexample): readonly string[] {
   const leaves = [...c.point.leaves].map(([id, t]) => ({ node: flat.node(id), t }));
   const telling = leaves.filter(({ t }) => Array.from(t.data as ArrayLike<number>).some((x) => x !== 0));
   const zeros = leaves.filter((l) => !telling.includes(l)).map((l) => l.node.leaf!.name);
-  const shown = telling.sort((a, b) => Number(b.node.leaf!.kind === "operand") - Number(a.node.leaf!.kind === "operand")).slice(0, telling.length > MOST_LEAVES ? MOST_LEAVES - 1 : MOST_LEAVES);
+  const shown = telling
+    .sort((a, b) => Number(b.node.leaf!.kind === "operand") - Number(a.node.leaf!.kind === "operand"))
+    .slice(0, telling.length > MOST_LEAVES ? MOST_LEAVES - 1 : MOST_LEAVES);
   const [l, r] = pairs[c.point.pair]!;
   const left = c.point.values.get(l)!;
   const right = c.point.values.get(r)!;
@@ -64,7 +83,9 @@ function counterexampleLines(c: Counterexample): readonly string[] {
     ...(telling.length > shown.length ? [`      and ${telling.length - shown.length} more that are not zero`] : []),
     ...(zeros.length > 0 ? [`      zero: ${clipped(zeros.join(", "), 100)}`] : []),
     ...outputLines(left, { ...right, axes: left.axes, data: arranged(right, left.axes) }),
-    ...(c.parting ? [`      first value that the left never has: ${tensorText(partingText(c.parting.node), c.parting.value)}`] : []),
+    ...(c.parting
+      ? [`      first value that the left never has: ${tensorText(partingText(c.parting.node), c.parting.value)}`]
+      : []),
   ];
 }
 
@@ -76,7 +97,8 @@ const MOST_NUMBERS = 12;
 
 /** Both sides, whole where they are small, else the first element that differs. */
 function outputLines(left: Tensor<number>, right: Tensor<number>): readonly string[] {
-  if (left.data.length <= MOST_NUMBERS) return [`      ${tensorText("left", left)}`, `      ${tensorText("right", right)}`];
+  if (left.data.length <= MOST_NUMBERS)
+    return [`      ${tensorText("left", left)}`, `      ${tensorText("right", right)}`];
   let at = 0;
   let largest = -1;
   for (let i = 0; i < left.data.length; i++) {
@@ -85,7 +107,10 @@ function outputLines(left: Tensor<number>, right: Tensor<number>): readonly stri
     [at, largest] = [i, d];
   }
   const place = placeIn(left, at);
-  return [`      left  at ${place} = ${show(left.data[at] as number)}`, `      right at ${place} = ${show(right.data[at] as number)}`];
+  return [
+    `      left  at ${place} = ${show(left.data[at] as number)}`,
+    `      right at ${place} = ${show(right.data[at] as number)}`,
+  ];
 }
 
 /** `seq=1 hidden=0` of an element. */
@@ -104,7 +129,8 @@ function tensorText(name: string, t: Tensor<number>): string {
   const numbers = Array.from(t.data as ArrayLike<number>);
   const axes = t.axes.length === 0 ? "" : `[${t.axes.map((a) => a.name).join(" ")}]`;
   const others = numbers.flatMap((x, i) => (x === 0 ? [] : [i]));
-  if (numbers.length > MOST_NUMBERS && others.length <= 3) return `${name}${axes} = 0, but ${others.map((i) => `${show(numbers[i]!)} at ${placeIn(t, i)}`).join(", ")}`;
+  if (numbers.length > MOST_NUMBERS && others.length <= 3)
+    return `${name}${axes} = 0, but ${others.map((i) => `${show(numbers[i]!)} at ${placeIn(t, i)}`).join(", ")}`;
   return `${name}${axes} = ${numbers.slice(0, MOST_NUMBERS).map(show).join(" ")}${numbers.length > MOST_NUMBERS ? ` ... (${numbers.length})` : ""}`;
 }
 
@@ -117,14 +143,23 @@ export function reportJson(report: LawReport): object {
   const { verdict } = report;
   const span = "span" in verdict ? verdict.span : undefined;
   return {
-    law: report.source.decl.title.value, kind: report.source.decl.kind === "Law" ? "law" : "rewrite", place: placeOf(report.source.decl.title.span),
-    holds: report.holds, verdict: verdict.kind,
-    ...(verdict.kind === "proved" ? { bits: verdict.bits === Infinity ? null : Math.floor(verdict.bits), steps: verdict.steps } : {}),
+    law: report.source.decl.title.value,
+    kind: report.source.decl.kind === "Law" ? "law" : "rewrite",
+    place: placeOf(report.source.decl.title.span),
+    holds: report.holds,
+    verdict: verdict.kind,
+    ...(verdict.kind === "proved"
+      ? { bits: verdict.bits === Infinity ? null : Math.floor(verdict.bits), steps: verdict.steps }
+      : {}),
     ...("why" in verdict && verdict.why !== "" ? { why: verdict.why } : {}),
     ...(span ? { at: placeOf(span) } : {}),
-    ...(verdict.kind === "different" && verdict.counterexample ? { counterexample: counterexampleJson(verdict.counterexample) } : {}),
+    ...(verdict.kind === "different" && verdict.counterexample
+      ? { counterexample: counterexampleJson(verdict.counterexample) }
+      : {}),
     ...(verdict.kind === "invalid" ? { diagnostics: toJson(verdict.diagnostics) } : {}),
-    points: report.points, largestDifference: report.largest, cases: report.cases.map((c) => Object.fromEntries(c)),
+    points: report.points,
+    largestDifference: report.largest,
+    cases: report.cases.map((c) => Object.fromEntries(c)),
   };
 }
 
@@ -135,7 +170,16 @@ function counterexampleJson(c: Counterexample): object {
   return {
     sizes: Object.fromEntries(c.case.sizes),
     values: Object.fromEntries([...c.point.leaves].map(([id, t]) => [flat.node(id).leaf!.name, asJson(t)])),
-    left: asJson(c.point.values.get(l)!), right: asJson(c.point.values.get(r)!),
-    ...(c.parting ? { parting: { operator: c.parting.node.op, ...(c.parting.node.span ? { at: placeOf(c.parting.node.span), text: textOf(c.parting.node.span) } : {}), value: asJson(c.parting.value) } } : {}),
+    left: asJson(c.point.values.get(l)!),
+    right: asJson(c.point.values.get(r)!),
+    ...(c.parting
+      ? {
+          parting: {
+            operator: c.parting.node.op,
+            ...(c.parting.node.span ? { at: placeOf(c.parting.node.span), text: textOf(c.parting.node.span) } : {}),
+            value: asJson(c.parting.value),
+          },
+        }
+      : {}),
   };
 }

@@ -27,7 +27,10 @@ export interface Residue {
 
 /** Another draw is needed: of the element at `index` of the node being computed, or of all; or of the primes. */
 export class Unlucky extends Error {
-  constructor(readonly index: number | undefined, readonly primes = false) {
+  constructor(
+    readonly index: number | undefined,
+    readonly primes = false,
+  ) {
     super("unlucky");
   }
 }
@@ -84,8 +87,12 @@ export class Residues implements Arithmetic<Residue> {
     const { random, inner, angles } = this.o;
     const below = (n: number): number => Math.floor(random() * n);
     return {
-      f, fixed: false, p: below(2 ** 24) * 2 ** 24 + below(2 ** 24), q: inner ? below(this.Q) : NaN,
-      tp: angles ? below(this.TP) : NaN, tq: angles && inner ? below(this.TQ) : NaN,
+      f,
+      fixed: false,
+      p: below(2 ** 24) * 2 ** 24 + below(2 ** 24),
+      q: inner ? below(this.Q) : NaN,
+      tp: angles ? below(this.TP) : NaN,
+      tq: angles && inner ? below(this.TQ) : NaN,
     };
   }
 
@@ -103,7 +110,14 @@ export class Residues implements Arithmetic<Residue> {
   add(a: Residue, b: Residue): Residue {
     const f = a.f + b.f;
     if (isInfinite(a) || isInfinite(b)) return this.infinite(a, b, f, false);
-    return { f, fixed: a.fixed && b.fixed, p: (a.p + b.p) % this.P, q: (a.q + b.q) % this.Q, tp: (a.tp + b.tp) % this.TP, tq: (a.tq + b.tq) % this.TQ };
+    return {
+      f,
+      fixed: a.fixed && b.fixed,
+      p: (a.p + b.p) % this.P,
+      q: (a.q + b.q) % this.Q,
+      tp: (a.tp + b.tp) % this.TP,
+      tq: (a.tq + b.tq) % this.TQ,
+    };
   }
 
   sub(a: Residue, b: Residue): Residue {
@@ -113,14 +127,28 @@ export class Residues implements Arithmetic<Residue> {
   neg(a: Residue): Residue {
     if (isInfinite(a)) return infinity(-a.f);
     const n = (x: number, m: number): number => (x === 0 ? 0 : m - x);
-    return { f: -a.f, fixed: a.fixed, p: n(a.p, this.P), q: n(a.q, this.Q), tp: n(a.tp, this.TP), tq: n(a.tq, this.TQ) };
+    return {
+      f: -a.f,
+      fixed: a.fixed,
+      p: n(a.p, this.P),
+      q: n(a.q, this.Q),
+      tp: n(a.tp, this.TP),
+      tq: n(a.tq, this.TQ),
+    };
   }
 
   mul(a: Residue, b: Residue): Residue {
     const f = a.f * b.f;
     if (isInfinite(a) || isInfinite(b)) return this.infinite(a, b, f, true);
     const m = (x: number, y: number, n: number): number => (x === x && y === y && n > 0 ? mulmod(x, y, n) : NaN);
-    return { f, fixed: a.fixed && b.fixed, p: mulmod(a.p, b.p, this.P), q: m(a.q, b.q, this.Q), tp: m(a.tp, b.tp, this.TP), tq: m(a.tq, b.tq, this.TQ) };
+    return {
+      f,
+      fixed: a.fixed && b.fixed,
+      p: mulmod(a.p, b.p, this.P),
+      q: m(a.q, b.q, this.Q),
+      tp: m(a.tp, b.tp, this.TP),
+      tq: m(a.tq, b.tq, this.TQ),
+    };
   }
 
   div(a: Residue, b: Residue): Residue {
@@ -139,7 +167,14 @@ export class Residues implements Arithmetic<Residue> {
     }
     // At an inner level a zero leaves the value unknown there.
     const i = (x: number, n: number): number => (x === x && x !== 0 && n > 0 ? inverse(x, n) : NaN);
-    return { f: 1 / b.f, fixed: b.fixed, p: inverse(b.p, this.P), q: i(b.q, this.Q), tp: i(b.tp, this.TP), tq: i(b.tq, this.TQ) };
+    return {
+      f: 1 / b.f,
+      fixed: b.fixed,
+      p: inverse(b.p, this.P),
+      q: i(b.q, this.Q),
+      tp: i(b.tp, this.TP),
+      tq: i(b.tq, this.TQ),
+    };
   }
 
   unary(name: string, a: Residue): Residue {
@@ -192,8 +227,16 @@ export class Residues implements Arithmetic<Residue> {
   private turned(name: "sin" | "cos", a: Residue): Residue {
     if (a.fixed && a.f === 0) return this.of(name === "cos" ? 1 : 0);
     if (a.tp !== a.tp) throw new Beyond("an angle that is made of an exponential, a root or an angle");
-    const at = (angle: number, { turn, p }: Level): number => (angle === angle ? powTurn(turn, angle, p)[name === "cos" ? 0 : 1] : NaN);
-    return { f: Math[name](a.f), fixed: a.fixed, p: at(a.tp, this.o.tower.outer), q: at(a.tq, this.o.tower.inner), tp: NaN, tq: NaN };
+    const at = (angle: number, { turn, p }: Level): number =>
+      angle === angle ? powTurn(turn, angle, p)[name === "cos" ? 0 : 1] : NaN;
+    return {
+      f: Math[name](a.f),
+      fixed: a.fixed,
+      p: at(a.tp, this.o.tower.outer),
+      q: at(a.tq, this.o.tower.inner),
+      tp: NaN,
+      tq: NaN,
+    };
   }
 
   private special(name: string, a: Residue): Residue {
@@ -271,13 +314,20 @@ export class Residues implements Arithmetic<Residue> {
   private infinite(a: Residue, b: Residue, f: number, scaled: boolean): Residue {
     if (Number.isNaN(f)) throw new Beyond("infinity less infinity, or times zero");
     // The sign of a factor must be known.
-    if (scaled && ((!isInfinite(a) && !a.fixed) || (!isInfinite(b) && !b.fixed))) throw new Beyond("infinity is scaled by a real of unknown sign");
+    if (scaled && ((!isInfinite(a) && !a.fixed) || (!isInfinite(b) && !b.fixed)))
+      throw new Beyond("infinity is scaled by a real of unknown sign");
     return infinity(f);
   }
 
   /** A real that depends on nothing but the residues and the name. */
   private hash(name: string, x: number, y: number, f: number): Residue {
-    const words = [x % 2 ** 32, Math.floor(x / 2 ** 32), y % 2 ** 32, Math.floor(y / 2 ** 32), ...Array.from(name, (c) => c.charCodeAt(0))];
+    const words = [
+      x % 2 ** 32,
+      Math.floor(x / 2 ** 32),
+      y % 2 ** 32,
+      Math.floor(y / 2 ** 32),
+      ...Array.from(name, (c) => c.charCodeAt(0)),
+    ];
     let h1 = this.salt ^ 0xdeadbeef;
     let h2 = this.salt ^ 0x41c6ce57;
     const mix = (w: number): void => {
@@ -290,9 +340,16 @@ export class Residues implements Arithmetic<Residue> {
     const next = (n: number): number => {
       mix(0x9e3779b9 | 0);
       mix(h2 >>> 16);
-      return n > 0 ? (((h1 >>> 0) * 2 ** 18 + ((h2 >>> 0) & 0x3ffff)) % n) : NaN;
+      return n > 0 ? ((h1 >>> 0) * 2 ** 18 + ((h2 >>> 0) & 0x3ffff)) % n : NaN;
     };
-    return { f, fixed: false, p: next(this.P), q: this.o.inner ? next(this.Q) : NaN, tp: next(this.TP), tq: next(this.TQ) };
+    return {
+      f,
+      fixed: false,
+      p: next(this.P),
+      q: this.o.inner ? next(this.Q) : NaN,
+      tp: next(this.TP),
+      tq: next(this.TQ),
+    };
   }
 
   // ── Constants ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -310,10 +367,12 @@ export class Residues implements Arithmetic<Residue> {
     const angles = { tp: decimal(this.TP), tq: decimal(this.TQ) };
     if (digits.length > 12) {
       const quotient = quotientOf(n, 3e-16);
-      if (quotient) return { f: n, fixed: true, p: this.quotient(quotient, this.P), q: this.quotient(quotient, this.Q), ...angles };
+      if (quotient)
+        return { f: n, fixed: true, p: this.quotient(quotient, this.P), q: this.quotient(quotient, this.Q), ...angles };
       const square = quotientOf(n * n, 1e-15);
       if (square) this.constantRoots++;
-      if (square) return { f: n, fixed: true, p: this.rootOf(square, this.P), q: this.rootOf(square, this.Q), ...angles };
+      if (square)
+        return { f: n, fixed: true, p: this.rootOf(square, this.P), q: this.rootOf(square, this.Q), ...angles };
       this.rounded = true;
     }
     return { f: n, fixed: true, p: decimal(this.P), q: decimal(this.Q), ...angles };

@@ -20,10 +20,18 @@ function place(comment: Placed, text: string): boolean {
   if (enclosingNode === undefined) return false;
   if (followingNode === undefined) {
     // In the middle of words: before all of them.
-    return precedingNode === undefined && !containers.has(enclosingNode.kind ?? "") && add(enclosingNode, comment, { leading: true });
+    return (
+      precedingNode === undefined &&
+      !containers.has(enclosingNode.kind ?? "") &&
+      add(enclosingNode, comment, { leading: true })
+    );
   }
   // `{ // here`: behind the brace, not before the first line.
-  if (braces.has(enclosingNode.kind ?? "") && precedingNode === undefined && !text.slice(enclosingNode.span.start, comment.start).includes("\n")) {
+  if (
+    braces.has(enclosingNode.kind ?? "") &&
+    precedingNode === undefined &&
+    !text.slice(enclosingNode.span.start, comment.start).includes("\n")
+  ) {
     return add(enclosingNode, comment);
   }
   if (!heads.has(enclosingNode.kind ?? "")) return false;

@@ -1,7 +1,22 @@
 /** @file Declarations and files. A head that does not fit has `given`, `for` and the brace on lines of their own. */
 import type { Doc } from "prettier";
 import { builders } from "prettier/doc";
-import type { Block, Checkpoint, Decl, File, Ident, Law, Meaning, Model, Op, Param, Params, Rewrite, Use, Where } from "../syntax/ast.ts";
+import type {
+  Block,
+  Checkpoint,
+  Decl,
+  File,
+  Ident,
+  Law,
+  Meaning,
+  Model,
+  Op,
+  Param,
+  Params,
+  Rewrite,
+  Use,
+  Where,
+} from "../syntax/ast.ts";
 import { bare, binding, equals, expression, whole } from "./expressions.ts";
 import { filled, type Item, parameter, parameters, slotList } from "./lists.ts";
 import { map, path } from "./maps.ts";
@@ -20,13 +35,20 @@ export function fileDoc(page: Page, file: File): Doc {
 
 function declaration(page: Page, d: Decl): Doc {
   switch (d.kind) {
-    case "Use": return use(page, d);
-    case "Model": return model(page, d);
-    case "Block": return block(page, d);
-    case "Op": return op(page, d);
-    case "Checkpoint": return checkpoint(page, d);
-    case "Law": return law(page, d);
-    case "Rewrite": return rewrite(page, d);
+    case "Use":
+      return use(page, d);
+    case "Model":
+      return model(page, d);
+    case "Block":
+      return block(page, d);
+    case "Op":
+      return op(page, d);
+    case "Checkpoint":
+      return checkpoint(page, d);
+    case "Law":
+      return law(page, d);
+    case "Rewrite":
+      return rewrite(page, d);
   }
 }
 
@@ -40,8 +62,14 @@ type Head = (tail: Doc) => Doc;
 
 function declared(page: Page, head: Head, given: readonly Param[], m: Meaning): Doc {
   if (given.length > 0) {
-    const looked = clause(page, "given", given.map((g) => ({ node: g, doc: parameter(page, g) })));
-    return m.kind === "Body" ? [head(""), group([looked, line, "{"]), body(page, m, "")] : [head(""), group(looked), equals(page, m.value)];
+    const looked = clause(
+      page,
+      "given",
+      given.map((g) => ({ node: g, doc: parameter(page, g) })),
+    );
+    return m.kind === "Body"
+      ? [head(""), group([looked, line, "{"]), body(page, m, "")]
+      : [head(""), group(looked), equals(page, m.value)];
   }
   return m.kind === "Body" ? [head(" {"), body(page, m, "")] : [head(""), equals(page, m.value)];
 }
@@ -55,12 +83,22 @@ function named(page: Page, head: string, name: Ident, params: Params, tail: Doc)
 function model(page: Page, d: Model): Doc {
   const base = d.base ? ` extends ${d.base.name}${d.over ? ` over ${d.over.name}` : ""}` : "";
   const grows = d.grows ? ` grows ${d.grows.name}` : "";
-  return declared(page, (tail) => named(page, `model ${d.name.name}`, d.name, d.params, [base, grows, tail]), [], d.meaning);
+  return declared(
+    page,
+    (tail) => named(page, `model ${d.name.name}`, d.name, d.params, [base, grows, tail]),
+    [],
+    d.meaning,
+  );
 }
 
 function block(page: Page, d: Block): Doc {
   const slots = [slotList(page, d.slots), d.role ? `: ${d.role.name}` : ""];
-  return declared(page, (tail) => named(page, `block ${d.name.name}`, d.name, d.params, [slots, tail]), d.given, d.meaning);
+  return declared(
+    page,
+    (tail) => named(page, `block ${d.name.name}`, d.name, d.params, [slots, tail]),
+    d.given,
+    d.meaning,
+  );
 }
 
 function op(page: Page, d: Op): Doc {
@@ -77,7 +115,11 @@ function checkpoint(page: Page, d: Checkpoint): Doc {
 }
 
 function law(page: Page, d: Law): Doc {
-  const loop = clause(page, "for", d.bindings.map((b) => ({ node: b, doc: binding(page, b) })));
+  const loop = clause(
+    page,
+    "for",
+    d.bindings.map((b) => ({ node: b, doc: binding(page, b) })),
+  );
   const head = group([titled(page, "law", d), loop, line, "{"]);
   return [head, equation(page, d.body.span.start, [whole(page, d.body), wheres(page, d.wheres)])];
 }
@@ -102,7 +144,11 @@ function equation(page: Page, start: number, inside: Doc): Doc {
 }
 
 function wheres(page: Page, items: readonly Where[]): Doc {
-  return clause(page, "where", items.map((w) => ({ node: w, doc: [path(page, w.path), equals(page, w.value)] })));
+  return clause(
+    page,
+    "where",
+    items.map((w) => ({ node: w, doc: [path(page, w.path), equals(page, w.value)] })),
+  );
 }
 
 /** A word and what it lists, together or on the next line. */

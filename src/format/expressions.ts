@@ -28,7 +28,12 @@ export function equals(page: Page, value: Expr, sign = " ="): Doc {
     const doc = whole(page, value);
     return typeof doc === "string" ? `${sign} ${doc}` : [sign, " ", doc];
   }
-  const doc = value.kind === "Binary" ? group(join(line, row(page, value))) : value.kind === "If" ? clauses(page, value) : bare(page, value);
+  const doc =
+    value.kind === "Binary"
+      ? group(join(line, row(page, value)))
+      : value.kind === "If"
+        ? clauses(page, value)
+        : bare(page, value);
   const flat = page.hasComments(value) ? undefined : short([sign, " ", doc]);
   return flat ?? group([sign, indent([line, page.around(value, doc)])]);
 }
@@ -37,31 +42,77 @@ export function equals(page: Page, value: Expr, sign = " ="): Doc {
 export function bare(page: Page, e: Expr): Doc {
   const sub = (x: Expr): Doc => expression(page, x);
   switch (e.kind) {
-    case "Name": return e.name;
-    case "Number": case "Text": return page.written(e);
-    case "Bool": return String(e.value);
-    case "None": return "none";
-    case "Unary": return [e.op === "not" ? "not " : "-", sub(e.operand)];
+    case "Name":
+      return e.name;
+    case "Number":
+    case "Text":
+      return page.written(e);
+    case "Bool":
+      return String(e.value);
+    case "None":
+      return "none";
+    case "Unary":
+      return [e.op === "not" ? "not " : "-", sub(e.operand)];
     case "Binary": {
       const parts = row(page, e);
       return short(parts, " ") ?? group([parts[0] ?? "", indent(parts.slice(1).map((part) => [line, part]))]);
     }
-    case "Pipe": return pipeline(page, e, false);
-    case "Range": return range(page, e.from, e.to);
-    case "Label": return [e.label.name, ": ", sub(e.body)];
-    case "New": return ["new ", sub(e.body)];
-    case "Member": return suffixed(page, e.object, `.${e.set ? setOf(e.names.map((n) => n.name)) : e.names.map((n) => n.name).join()}`);
-    case "Call": return suffixed(page, e.callee, bracketed(page, "(", () => args(page, e.args, e.rest), ")"));
-    case "Index": return suffixed(page, e.object, bracketed(page, "[", () => args(page, e.items, e.rest), "]"));
-    case "Fill": return fillers(page, e);
-    case "Repeat": return repeat(page, e);
-    case "Paren": return bracketed(page, "(", () => args(page, e.items), ")");
-    case "List": return list(page, e);
-    case "For": return group(["[", indent([softline, "for ", page.around(e.binding, binding(page, e.binding)), page.joint(e.binding), ":", indent([line, sub(e.body)])]), softline, "]"]);
-    case "Set": return setOf(e.items.map((i) => page.written(i)));
-    case "If": return group(clauses(page, e));
-    case "Match": return match(page, e);
-    case "Invalid": return page.written(e);
+    case "Pipe":
+      return pipeline(page, e, false);
+    case "Range":
+      return range(page, e.from, e.to);
+    case "Label":
+      return [e.label.name, ": ", sub(e.body)];
+    case "New":
+      return ["new ", sub(e.body)];
+    case "Member":
+      return suffixed(
+        page,
+        e.object,
+        `.${e.set ? setOf(e.names.map((n) => n.name)) : e.names.map((n) => n.name).join()}`,
+      );
+    case "Call":
+      return suffixed(
+        page,
+        e.callee,
+        bracketed(page, "(", () => args(page, e.args, e.rest), ")"),
+      );
+    case "Index":
+      return suffixed(
+        page,
+        e.object,
+        bracketed(page, "[", () => args(page, e.items, e.rest), "]"),
+      );
+    case "Fill":
+      return fillers(page, e);
+    case "Repeat":
+      return repeat(page, e);
+    case "Paren":
+      return bracketed(page, "(", () => args(page, e.items), ")");
+    case "List":
+      return list(page, e);
+    case "For":
+      return group([
+        "[",
+        indent([
+          softline,
+          "for ",
+          page.around(e.binding, binding(page, e.binding)),
+          page.joint(e.binding),
+          ":",
+          indent([line, sub(e.body)]),
+        ]),
+        softline,
+        "]",
+      ]);
+    case "Set":
+      return setOf(e.items.map((i) => page.written(i)));
+    case "If":
+      return group(clauses(page, e));
+    case "Match":
+      return match(page, e);
+    case "Invalid":
+      return page.written(e);
   }
 }
 
@@ -132,9 +183,17 @@ function fillers(page: Page, e: Fill): Doc {
   const commented = items.some((i) => i.node && page.hasComments(i.node));
   // In a map, `norm = ...` at the beginning of a line would be one of the map's.
   if (page.inMapLine && e.fillers.some((f) => f.name)) {
-    return suffixed(page, e.callee, group([" < ", join(commented ? [hardline, ", "] : ", ", docs), commented ? hardline : " ", ">"]));
+    return suffixed(
+      page,
+      e.callee,
+      group([" < ", join(commented ? [hardline, ", "] : ", ", docs), commented ? hardline : " ", ">"]),
+    );
   }
-  return suffixed(page, e.callee, group([" <", indent([line, join([",", line], docs)]), line, ">"], { shouldBreak: commented }));
+  return suffixed(
+    page,
+    e.callee,
+    group([" <", indent([line, join([",", line], docs)]), line, ">"], { shouldBreak: commented }),
+  );
 }
 
 function repeat(page: Page, e: Repeat): Doc {
@@ -148,7 +207,8 @@ function repeat(page: Page, e: Repeat): Doc {
 function list(page: Page, e: List): Doc {
   const [first] = e.items;
   const items = (): Item[] => e.items.map((i) => ({ node: i, doc: bare(page, i) }));
-  if (first === undefined || !page.hasNewline(e.span.start, page.next(e.span.start + 1))) return bracketed(page, "[", items, "]");
+  if (first === undefined || !page.hasNewline(e.span.start, page.next(e.span.start + 1)))
+    return bracketed(page, "[", items, "]");
   const breaks = new Set<number>();
   e.items.forEach((item, i) => {
     if (i > 0 && page.hasNewline(e.items[i - 1]!.span.end, item.span.start)) breaks.add(i);
@@ -164,7 +224,10 @@ function clauses(page: Page, e: If): Doc {
   for (; last.kind === "If" && (last === e || !page.hasComments(last)); last = last.else) {
     const test = [word, "if ", indent(expression(page, last.condition))];
     // The comments behind it end the line, and do not break it.
-    made.push([group([test, line, page.leading(last.then), "then ", branch(page, last.then)]), page.trailing(last.then)]);
+    made.push([
+      group([test, line, page.leading(last.then), "then ", branch(page, last.then)]),
+      page.trailing(last.then),
+    ]);
     word = "else ";
   }
   made.push(page.after("else ", last, branch(page, last)));
@@ -187,7 +250,18 @@ function match(page: Page, e: Match): Doc {
     doc: page.around(a, [a.patterns.map((p) => page.written(p)).join(" | "), " =>", equals(page, a.value, "")]),
   }));
   const together = !page.hasNewline(brace, page.next(brace + 1)) && !e.arms.some((a) => page.hasComments(a));
-  if (together) return group([head, indent([line, join([ifBreak("", ","), line], arms.map((a) => a.doc))]), line, "}"]);
+  if (together)
+    return group([
+      head,
+      indent([
+        line,
+        join(
+          [ifBreak("", ","), line],
+          arms.map((a) => a.doc),
+        ),
+      ]),
+      line,
+      "}",
+    ]);
   return [head, indent([hardline, page.lines(arms)]), hardline, "}"];
 }
-

@@ -14,16 +14,19 @@ export interface Item {
   readonly doc: Doc;
 }
 
-const hasComments = (page: Page, items: readonly Item[]): boolean => items.some((i) => i.node && page.hasComments(i.node));
+const hasComments = (page: Page, items: readonly Item[]): boolean =>
+  items.some((i) => i.node && page.hasComments(i.node));
 
 /** Items with their comments and commas, as many on a line as fit; one a line where there are comments between them. */
 export function filled(page: Page, items: readonly Item[], breaks: ReadonlySet<number> = new Set()): Doc {
   const commented = hasComments(page, items);
-  return fill(items.flatMap(({ node, doc }, i): Doc[] => {
-    // In a group, what has lines of its own is seen not to fit on one.
-    const whole = group([node ? page.around(node, doc) : doc, i < items.length - 1 ? "," : ""]);
-    return i === 0 ? [whole] : [commented || breaks.has(i) ? hardline : line, whole];
-  }));
+  return fill(
+    items.flatMap(({ node, doc }, i): Doc[] => {
+      // In a group, what has lines of its own is seen not to fit on one.
+      const whole = group([node ? page.around(node, doc) : doc, i < items.length - 1 ? "," : ""]);
+      return i === 0 ? [whole] : [commented || breaks.has(i) ? hardline : line, whole];
+    }),
+  );
 }
 
 /** `open a, b close`; the items are made inside, where a line may begin with a name. */
@@ -33,9 +36,16 @@ export function bracketed(page: Page, open: string, items: () => readonly Item[]
   const made = items();
   page.inMapLine = inMapLine;
   if (made.length === 0) return open + close;
-  const flat = hasComments(page, made) ? undefined : short(made.map((i) => i.doc), ", ");
+  const flat = hasComments(page, made)
+    ? undefined
+    : short(
+        made.map((i) => i.doc),
+        ", ",
+      );
   if (flat !== undefined) return open + flat + close;
-  return group([open, indent([softline, filled(page, made)]), softline, close], { shouldBreak: hasComments(page, made) });
+  return group([open, indent([softline, filled(page, made)]), softline, close], {
+    shouldBreak: hasComments(page, made),
+  });
 }
 
 /** The parameters behind `head`: filled, and those of further lines below the first. `tail` stays with the last of them. */
@@ -58,24 +68,42 @@ export function slotList(page: Page, slots: Slots): Doc {
   if (slots.rest) items.push({ doc: "..." });
   if (items.length === 0) return "";
   if (hasComments(page, items)) return [" <", indent([hardline, filled(page, items)]), hardline, ">"];
-  return [" < ", join(", ", items.map((i) => i.doc)), " >"];
+  return [
+    " < ",
+    join(
+      ", ",
+      items.map((i) => i.doc),
+    ),
+    " >",
+  ];
 }
 
 function slot(page: Page, s: Slot): Doc {
-  return [s.name.name, s.optional ? "?" : "", s.role ? `: ${s.role.name}` : "", s.default ? equals(page, s.default) : ""];
+  return [
+    s.name.name,
+    s.optional ? "?" : "",
+    s.role ? `: ${s.role.name}` : "",
+    s.default ? equals(page, s.default) : "",
+  ];
 }
 
 export function annotation(page: Page, type: TypeExpr): Doc {
-  const axes = type.axes ? bracketed(page, "[", () => type.axes!.map((a) => ({ node: a, doc: axis(page, a) })), "]") : "";
+  const axes = type.axes
+    ? bracketed(page, "[", () => type.axes!.map((a) => ({ node: a, doc: axis(page, a) })), "]")
+    : "";
   const words = type.alternatives.map((a) => ` | ${a.name}`);
   return page.around(type, [type.base?.name ?? "", axes, type.optional ? "?" : "", words]);
 }
 
 function axis(page: Page, a: AxisPattern): Doc {
   switch (a.kind) {
-    case "Rest": return "...";
-    case "Axis": return [a.name.name, a.outside ? ` as ${page.written(a.outside)}` : ""];
-    case "Sized": return [a.name.name, equals(page, a.size)];
-    case "Size": return expression(page, a.size);
+    case "Rest":
+      return "...";
+    case "Axis":
+      return [a.name.name, a.outside ? ` as ${page.written(a.outside)}` : ""];
+    case "Sized":
+      return [a.name.name, equals(page, a.size)];
+    case "Size":
+      return expression(page, a.size);
   }
 }

@@ -118,15 +118,19 @@ export class Page {
 
   /** The comments behind a node: the first ends the line that the node ends on, unless it has a line of its own; the others follow. */
   trailing(node: Commented): Doc {
-    return (node.comments ?? []).filter((c) => c.trailing).map((c, i): Doc => {
-      if (i === 0 && !this.startsLine(c.start)) return [lineSuffix([" ", this.comment(c)]), breakParent];
-      return [lineSuffix([hardline, this.isBlankBefore(c.start) ? hardline : "", this.comment(c)]), breakParent];
-    });
+    return (node.comments ?? [])
+      .filter((c) => c.trailing)
+      .map((c, i): Doc => {
+        if (i === 0 && !this.startsLine(c.start)) return [lineSuffix([" ", this.comment(c)]), breakParent];
+        return [lineSuffix([hardline, this.isBlankBefore(c.start) ? hardline : "", this.comment(c)]), breakParent];
+      });
   }
 
   /** Comments between braces, or in a file, with nothing before or behind them. */
   dangling(node: Commented): readonly { readonly span: Comment; readonly doc: Doc }[] {
-    return (node.comments ?? []).filter((c) => !c.leading && !c.trailing).map((c) => ({ span: c, doc: this.comment(c) }));
+    return (node.comments ?? [])
+      .filter((c) => !c.leading && !c.trailing)
+      .map((c) => ({ span: c, doc: this.comment(c) }));
   }
 
   /** A node with its comments around it. */
@@ -137,7 +141,8 @@ export class Page {
 
   /** As `around`, with `before` between the comments and the node: `-> ` belongs to the stage behind it. */
   after(before: Doc, node: Commented, doc: Doc): Doc {
-    if (node.comments === undefined) return typeof before === "string" && typeof doc === "string" ? before + doc : [before, doc];
+    if (node.comments === undefined)
+      return typeof before === "string" && typeof doc === "string" ? before + doc : [before, doc];
     return [this.leading(node), before, doc, this.trailing(node)];
   }
 
@@ -156,6 +161,8 @@ export class Page {
   }
 
   private verbatim(node: Commented): Doc {
-    return this.written(node).split("\n").flatMap((line, i) => (i === 0 ? line : [builders.literalline, line]));
+    return this.written(node)
+      .split("\n")
+      .flatMap((line, i) => (i === 0 ? line : [builders.literalline, line]));
   }
 }

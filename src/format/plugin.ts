@@ -39,7 +39,8 @@ function commentsOf(file: File, comments: readonly Aside[]): Comment[] {
   const documented = new Set<number>();
   for (const d of file.decls) {
     documented.add(d.span.start);
-    if ("meaning" in d && d.meaning.kind === "Body") for (const s of d.meaning.statements) if ("doc" in s) documented.add(s.span.start);
+    if ("meaning" in d && d.meaning.kind === "Body")
+      for (const s of d.meaning.statements) if ("doc" in s) documented.add(s.span.start);
   }
   const isDoc = (c: Aside): boolean => documented.has(nextCode(text, c.end));
   return comments.map((c) => (/^\/\/\/(?!\/)/.test(c.text) && !isDoc(c) ? { ...c, text: c.text.slice(1) } : { ...c }));
@@ -49,7 +50,13 @@ const start = (node: Commented | Comment): number => ("span" in node ? node.span
 const end = (node: Commented | Comment): number => ("span" in node ? node.span.end : node.end);
 
 export const languages: readonly SupportLanguage[] = [
-  { name: "tfm", parsers: ["tfm"], extensions: [".tfm"], vscodeLanguageIds: ["tfm"], linguistLanguageId: undefined as never },
+  {
+    name: "tfm",
+    parsers: ["tfm"],
+    extensions: [".tfm"],
+    vscodeLanguageIds: ["tfm"],
+    linguistLanguageId: undefined as never,
+  },
 ];
 
 export const parsers: Readonly<Record<string, Parser>> = {

@@ -19,35 +19,58 @@ interface Columns {
 
 /** `{ ... }` around pieces, `brace` being the opening one (unless the head has it already). On one line if the author has it so and it fits. */
 export function braced(
-  page: Page, node: Commented, pieces: readonly { readonly span: { readonly start: number; readonly end: number }; readonly doc: Doc }[], brace: Doc,
+  page: Page,
+  node: Commented,
+  pieces: readonly { readonly span: { readonly start: number; readonly end: number }; readonly doc: Doc }[],
+  brace: Doc,
 ): Doc {
   const notes = page.dangling(node);
   const [first] = pieces;
   if (first === undefined && notes.length === 0) return [brace, " }"];
-  const open = [brace, notes.length > 0 && !page.hasNewline(node.span.start, notes[0]!.span.start) ? [" ", notes[0]!.doc] : ""];
+  const open = [
+    brace,
+    notes.length > 0 && !page.hasNewline(node.span.start, notes[0]!.span.start) ? [" ", notes[0]!.doc] : "",
+  ];
   const rest = open[1] === "" ? notes : notes.slice(1);
   const inner = page.lines([...rest, ...pieces]);
   const last = pieces.at(-1);
   if (last && notes.length === 0 && !page.hasNewline(node.span.start, last.span.start)) {
-    return group([open, indent([line, join([ifBreak("", ";"), line], pieces.map((p) => p.doc))]), line, "}"]);
+    return group([
+      open,
+      indent([
+        line,
+        join(
+          [ifBreak("", ";"), line],
+          pieces.map((p) => p.doc),
+        ),
+      ]),
+      line,
+      "}",
+    ]);
   }
   return [open, rest.length + pieces.length > 0 ? indent([hardline, inner]) : "", hardline, "}"];
 }
 
 export function body(page: Page, node: Body, brace: Doc): Doc {
   const columns = alignInputs(page, node.statements);
-  const pieces = node.statements.map((s) => ({ span: s.span, doc: page.around(s, statement(page, s, columns.get(s))) }));
+  const pieces = node.statements.map((s) => ({
+    span: s.span,
+    doc: page.around(s, statement(page, s, columns.get(s))),
+  }));
   return page.around(node, braced(page, node, pieces, brace));
 }
 
 function statement(page: Page, s: Statement, columns?: Columns): Doc {
   switch (s.kind) {
-    case "Input": case "Param": {
+    case "Input":
+    case "Param": {
       const value = s.kind === "Input" ? s.default : s.initial;
-      const head = columns && s.kind === "Input" ? alignedHead(page, s, columns) : `${s.kind.toLowerCase()} ${nameOf(page, s)}: `;
+      const head =
+        columns && s.kind === "Input" ? alignedHead(page, s, columns) : `${s.kind.toLowerCase()} ${nameOf(page, s)}: `;
       return [head, annotation(page, s.type), page.joint(s.type), value ? equals(page, value) : ""];
     }
-    case "Dim": return [`dim ${s.name.name}`, equals(page, s.size)];
+    case "Dim":
+      return [`dim ${s.name.name}`, equals(page, s.size)];
     case "Let": {
       const names = s.names.map((n) => n.name).join(", ");
       const isTuple = page.text[page.next(s.span.start + "let".length)] === "(";
@@ -56,7 +79,11 @@ function statement(page: Page, s: Statement, columns?: Columns): Doc {
     case "Output": {
       if (!s.name) return ["output", equals(page, s.value, "")];
       const type = s.type ? [": ", annotation(page, s.type), page.joint(s.type)] : "";
-      return [`output ${nameOf(page, { name: s.name, ...(s.outside ? { outside: s.outside } : {}) })}`, type, equals(page, s.value)];
+      return [
+        `output ${nameOf(page, { name: s.name, ...(s.outside ? { outside: s.outside } : {}) })}`,
+        type,
+        equals(page, s.value),
+      ];
     }
   }
 }
@@ -67,7 +94,10 @@ function nameOf(page: Page, s: Pick<Input, "name" | "outside" | "outsideStep">):
 }
 
 function outsideOf(page: Page, s: Pick<Input, "outside" | "outsideStep">): string {
-  return [s.outside, s.outsideStep].filter((t) => t !== undefined).map((t) => page.written(t)).join(" | ");
+  return [s.outside, s.outsideStep]
+    .filter((t) => t !== undefined)
+    .map((t) => page.written(t))
+    .join(" | ");
 }
 
 function alignedHead(page: Page, s: Input, columns: Columns): string {
@@ -81,7 +111,8 @@ function alignInputs(page: Page, statements: readonly Statement[]): ReadonlyMap<
   let run: Input[] = [];
   const close = (): void => {
     const columns: Columns = {
-      name: Math.max(...run.map((s) => s.name.name.length)), outside: Math.max(...run.map((s) => outsideOf(page, s).length)),
+      name: Math.max(...run.map((s) => s.name.name.length)),
+      outside: Math.max(...run.map((s) => outsideOf(page, s).length)),
     };
     const widest = Math.max(...run.map((s) => 2 + alignedHead(page, s, columns).length + tailWidth(page, s)));
     if (run.length > 1 && widest <= lineWidth) for (const s of run) found.set(s, columns);
@@ -100,4 +131,3 @@ function alignInputs(page: Page, statements: readonly Statement[]): ReadonlyMap<
 function tailWidth(page: Page, s: Input): number {
   return flatWidth([annotation(page, s.type), s.default ? equals(page, s.default) : ""]);
 }
-

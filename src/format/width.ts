@@ -22,12 +22,20 @@ export function flatWidth(doc: Doc): number {
   if (typeof doc === "string") return doc.length;
   if (Array.isArray(doc)) return doc.reduce((sum: number, part) => sum + flatWidth(part), 0);
   switch (doc.type) {
-    case "line": return doc.hard ? Infinity : doc.soft ? 0 : 1;
-    case "fill": return doc.parts.reduce((sum: number, part) => sum + flatWidth(part), 0);
-    case "group": return doc.break ? Infinity : flatWidth(doc.contents);
-    case "indent": case "align": return flatWidth(doc.contents);
-    case "break-parent": return Infinity;
-    case "if-break": return flatWidth(doc.flatContents);
-    default: return 0;
+    case "line":
+      return doc.hard ? Infinity : doc.soft ? 0 : 1;
+    case "fill":
+      return doc.parts.reduce((sum: number, part) => sum + flatWidth(part), 0);
+    case "group":
+      return doc.break ? Infinity : flatWidth(doc.contents);
+    case "indent":
+    case "align":
+      return flatWidth(doc.contents);
+    case "break-parent":
+      return Infinity;
+    case "if-break":
+      return flatWidth(doc.flatContents);
+    default:
+      return 0;
   }
 }

@@ -121,7 +121,13 @@ export function ownFiles(folder: string): readonly string[] | undefined {
   const text = read && "bytes" in read ? decodeUtf8(read.bytes) : undefined;
   const parsed = text === undefined ? undefined : parseJson(text);
   const value = parsed && "value" in parsed ? parsed.value : undefined;
-  if (!isObject(value) || value.producer === undefined || typeof value.version !== "number" || !Array.isArray(value.files)) return undefined;
+  if (
+    !isObject(value) ||
+    value.producer === undefined ||
+    typeof value.version !== "number" ||
+    !Array.isArray(value.files)
+  )
+    return undefined;
   return value.files.flatMap((f) => (isObject(f) && typeof f.name === "string" ? [f.name] : []));
 }
 

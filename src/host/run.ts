@@ -28,10 +28,7 @@ export interface OpenOptions {
 }
 
 /** Reads a folder's record and checks that its files are those that were written. */
-export function openArtifact(
-  folder: string,
-  { name = folder, model: wanted }: OpenOptions = {},
-): Result<OpenArtifact> {
+export function openArtifact(folder: string, { name = folder, model: wanted }: OpenOptions = {}): Result<OpenArtifact> {
   const { value: whole, diagnostics } = readRecord(folder, name);
   if (!whole) return { diagnostics };
   const model = wanted ?? whole.graphs?.[0]?.file ?? "model.onnx";

@@ -7,7 +7,9 @@ import type { File } from "../syntax/ast.ts";
 import { restoreSyntax } from "../syntax/stored.ts";
 
 /** The package's `stdlib/`, however deep in it this file is: in the sources, in a bundle, in a bundle's chunks. */
-const folder = ["..", "../..", "../../..", "../../../.."].map((up) => fileURLToPath(new URL(`${up}/stdlib/`, import.meta.url))).find((path) => existsSync(`${path}operators.tfm`));
+const folder = ["..", "../..", "../../..", "../../../.."]
+  .map((up) => fileURLToPath(new URL(`${up}/stdlib/`, import.meta.url)))
+  .find((path) => existsSync(`${path}operators.tfm`));
 
 let names: readonly string[] | undefined;
 const files = new Map<string, SourceFile>();
@@ -37,7 +39,9 @@ let stored: Record<string, { readonly text: string; readonly syntax: unknown } |
 /** A module's syntax as the build has parsed it, if its text is still the same. */
 function parsedLibrary(file: SourceFile, name: string): File | undefined {
   if (stored === undefined) {
-    const path = ["./stdlib.json", "../stdlib.json"].map((p) => fileURLToPath(new URL(p, import.meta.url))).find((p) => existsSync(p));
+    const path = ["./stdlib.json", "../stdlib.json"]
+      .map((p) => fileURLToPath(new URL(p, import.meta.url)))
+      .find((p) => existsSync(p));
     stored = path === undefined ? {} : (JSON.parse(readFileSync(path, "utf8")) as typeof stored)!;
   }
   const found = stored[name];

@@ -24,11 +24,17 @@ export class GraphBuilder {
   readonly captures: Value[] = [];
 
   /** With `parent`, a body: what it does not own it captures. */
-  constructor(readonly name: string, readonly parent?: GraphBuilder) {}
+  constructor(
+    readonly name: string,
+    readonly parent?: GraphBuilder,
+  ) {}
 
   input(name: string, type: Type, outside?: string, span?: Span, outsideStep?: string): Value {
     const value = this.own(newValue(type, span));
-    const names = { ...(outside === undefined ? {} : { outside }), ...(outsideStep === undefined ? {} : { outsideStep }) };
+    const names = {
+      ...(outside === undefined ? {} : { outside }),
+      ...(outsideStep === undefined ? {} : { outsideStep }),
+    };
     this.inputs.push({ name, ...names, value });
     return value;
   }
@@ -49,7 +55,14 @@ export class GraphBuilder {
     bodies: readonly Graph[] = [],
   ): readonly Value[] {
     const outputs = types.map((t) => this.own(newValue(t, span)));
-    const node: NodeOf<K> = { op, inputs: inputs.map((v) => this.use(v)), attrs, outputs, bodies, ...(span ? { span } : {}) };
+    const node: NodeOf<K> = {
+      op,
+      inputs: inputs.map((v) => this.use(v)),
+      attrs,
+      outputs,
+      bodies,
+      ...(span ? { span } : {}),
+    };
     this.nodes.push(node as unknown as Node);
     return outputs;
   }

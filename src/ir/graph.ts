@@ -35,7 +35,8 @@ export interface NodeOf<K extends PrimitiveName> {
   readonly span?: Span | undefined;
 }
 
-export type Initializer = { readonly kind: "normal"; readonly deviation: number } | { readonly kind: "constant"; readonly value: number };
+export type Initializer =
+  { readonly kind: "normal"; readonly deviation: number } | { readonly kind: "constant"; readonly value: number };
 
 export interface Param {
   /** Stable, in dots, with `{0}` for the index of the repeat it is in: `layers.{0}.attention.norm.weight`. */

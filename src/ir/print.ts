@@ -20,7 +20,9 @@ class Printer {
     const lines = [`${indent}${kind} ${graph.name}${grows} {`];
     for (const [size, outside] of graph.sizeNames) lines.push(`${inner}size ${size} as "${outside}"`);
     for (const input of graph.inputs)
-      lines.push(`${inner}${this.define(input.value)} = input ${input.name}${as(input.outside)}${input.outsideStep === undefined ? "" : ` | "${input.outsideStep}"`}`);
+      lines.push(
+        `${inner}${this.define(input.value)} = input ${input.name}${as(input.outside)}${input.outsideStep === undefined ? "" : ` | "${input.outsideStep}"`}`,
+      );
     for (const param of graph.params)
       lines.push(`${inner}${this.define(param.value)} = param ${param.path} = ${initial(param.initial)}`);
     for (const state of graph.states)

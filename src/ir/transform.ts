@@ -42,7 +42,13 @@ export function rebuild(graph: Graph, hooks: Hooks): Graph {
   for (const [size, outside] of graph.sizeNames) scope.builder.sizeNames.set(size, outside);
   scope.builder.grows = graph.grows;
   const values = graph.inputs.map((input) =>
-    scope.input(input.name, hooks.input?.(input) ?? input.value.type, input.outside, input.value.span, input.outsideStep),
+    scope.input(
+      input.name,
+      hooks.input?.(input) ?? input.value.type,
+      input.outside,
+      input.value.span,
+      input.outsideStep,
+    ),
   );
   for (const [i, input] of graph.inputs.entries())
     scope.set(input.value, hooks.read?.(input, values[i]!, scope) ?? values[i]!);

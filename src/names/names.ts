@@ -35,8 +35,12 @@ export function checkNames(program: Program, module: Module, reporter: Reporter)
   }
   if (module.syntax.bare) collectGlobals(module.syntax.bare, global);
   for (const { use, module: used } of module.uses) {
-    const needed = [...used.own.keys()].some((name) => global.has(name)) || (used.checkpoints.length > 0 && !used.file.library);
-    if (!needed) reporter.report("name/unused-use", { name: used.name }, use.span, { fixes: [{ title: "take it out", span: use.span, replacement: "" }] });
+    const needed =
+      [...used.own.keys()].some((name) => global.has(name)) || (used.checkpoints.length > 0 && !used.file.library);
+    if (!needed)
+      reporter.report("name/unused-use", { name: used.name }, use.span, {
+        fixes: [{ title: "take it out", span: use.span, replacement: "" }],
+      });
   }
 }
 
@@ -173,11 +177,13 @@ function look(x: Node, scope: Scope): void {
       for (const item of (x as ast.Index).items) lookBracket(item, scope);
       return;
     case "List":
-      for (const item of (x as ast.List).items) item.kind === "Pipe" ? lookBracket({ value: item, span: item.span }, scope) : look(item, scope);
+      for (const item of (x as ast.List).items)
+        item.kind === "Pipe" ? lookBracket({ value: item, span: item.span }, scope) : look(item, scope);
       return;
     case "Call":
       look((x as ast.Call).callee, scope);
-      for (const arg of (x as ast.Call).args) arg.name?.name === "over" ? lookAxes(arg.value, scope) : look(arg.value, scope);
+      for (const arg of (x as ast.Call).args)
+        arg.name?.name === "over" ? lookAxes(arg.value, scope) : look(arg.value, scope);
       return;
     case "Fill":
       look((x as ast.Fill).callee, scope);
@@ -238,24 +244,45 @@ function lookAxes(x: ast.Expr, scope: Scope): void {
 /** Names to be looked up once everything of the declaration is known (a name may be bound by a later bracket). */
 let pending: { name: ast.Name; scope: Scope }[] = [];
 
-function finish(program: Program, module: Module, title: string, scope: Scope, reporter: Reporter, global: Set<string>, lenient: boolean): void {
+function finish(
+  program: Program,
+  module: Module,
+  title: string,
+  scope: Scope,
+  reporter: Reporter,
+  global: Set<string>,
+  lenient: boolean,
+): void {
   const names = pending;
   pending = [];
   for (const { name } of names) {
     if (scope.known.has(name.name) || scope.known.has(name.name.replace(/'+$/, ""))) continue;
     global.add(name.name);
-    if (program.find(module, name.name) || FUNCTIONS.has(name.name) || BRACKETS.has(name.name) || CONSTANTS.has(name.name)) continue;
+    if (
+      program.find(module, name.name) ||
+      FUNCTIONS.has(name.name) ||
+      BRACKETS.has(name.name) ||
+      CONSTANTS.has(name.name)
+    )
+      continue;
     // Words of a choice and givens of an alias's target are known only where they are evaluated.
     if (lenient || name.name === "layer" || name.name === "_" || isWord(program, name.name)) continue;
-    const close = nearest(name.name, [...scope.known.keys(), ...program.visible(module), ...FUNCTIONS.keys(), ...BRACKETS.keys()]);
+    const close = nearest(name.name, [
+      ...scope.known.keys(),
+      ...program.visible(module),
+      ...FUNCTIONS.keys(),
+      ...BRACKETS.keys(),
+    ]);
     reporter.report("name/unknown", { name: name.name }, name.span, {
       hint: close ? `did you mean ${close}?` : undefined,
       fixes: close ? [{ title: `write ${close}`, span: name.span, replacement: close }] : [],
     });
   }
   for (const [name, { ident, kind }] of scope.known) {
-    if (kind === "let" && FUNCTIONS.has(name)) reporter.report("name/shadowed", { name, by: "an operator" }, ident.span);
-    else if (kind === "let" && program.find(module, name)) reporter.report("name/shadowed", { name, by: "a declaration" }, ident.span);
+    if (kind === "let" && FUNCTIONS.has(name))
+      reporter.report("name/shadowed", { name, by: "an operator" }, ident.span);
+    else if (kind === "let" && program.find(module, name))
+      reporter.report("name/shadowed", { name, by: "a declaration" }, ident.span);
     if (kind === "other" || scope.read.has(name)) continue;
     if (kind === "let") reporter.report("name/unused-let", { name }, ident.span);
     if (kind === "setting" && !lenient) reporter.report("name/unused-setting", { name, owner: title }, ident.span);
@@ -272,8 +299,11 @@ function isWord(program: Program, name: string): boolean {
     all = new Set();
     for (const module of program.modules.values())
       for (const decl of module.own.values()) {
-        const params = decl.kind === "Op" ? [...(decl.settings?.items ?? []), ...decl.operands.items] : decl.params.items;
-        for (const p of params) if (p.type?.base && p.type.alternatives.length > 0) for (const w of [p.type.base, ...p.type.alternatives]) all.add(w.name);
+        const params =
+          decl.kind === "Op" ? [...(decl.settings?.items ?? []), ...decl.operands.items] : decl.params.items;
+        for (const p of params)
+          if (p.type?.base && p.type.alternatives.length > 0)
+            for (const w of [p.type.base, ...p.type.alternatives]) all.add(w.name);
       }
     words.set(program, all);
   }

@@ -16,14 +16,43 @@ export interface PrimitiveAttrs {
   size: { readonly of: Size };
 
   // Elementwise, one operand
-  neg: None; abs: None; exp: None; log: None; log2: None; sqrt: None; rsqrt: None; sin: None; cos: None; tanh: None;
-  sigmoid: None; erf: None; floor: None; ceil: None; round: None; sign: None; not: None;
+  neg: None;
+  abs: None;
+  exp: None;
+  log: None;
+  log2: None;
+  sqrt: None;
+  rsqrt: None;
+  sin: None;
+  cos: None;
+  tanh: None;
+  sigmoid: None;
+  erf: None;
+  floor: None;
+  ceil: None;
+  round: None;
+  sign: None;
+  not: None;
   cast: { readonly to: Dtype };
 
   // Elementwise, two operands, aligned by the names of their axes; an axis that one lacks is broadcast
-  add: None; sub: None; mul: None; div: None; floor_div: None; mod: None; pow: None; min: None; max: None;
-  equal: None; not_equal: None; less: None; less_equal: None; greater: None; greater_equal: None;
-  and: None; or: None;
+  add: None;
+  sub: None;
+  mul: None;
+  div: None;
+  floor_div: None;
+  mod: None;
+  pow: None;
+  min: None;
+  max: None;
+  equal: None;
+  not_equal: None;
+  less: None;
+  less_equal: None;
+  greater: None;
+  greater_equal: None;
+  and: None;
+  or: None;
   /** condition, then, else */
   where: None;
 
@@ -75,7 +104,12 @@ export interface PrimitiveAttrs {
   scan: { readonly axis: string; readonly path: string };
 
   // With bodies
-  repeat: { readonly label: string; readonly count: number; readonly carried: number; readonly schedule: readonly number[] };
+  repeat: {
+    readonly label: string;
+    readonly count: number;
+    readonly carried: number;
+    readonly schedule: readonly number[];
+  };
   call: {
     /** The operator's name in the language. */
     readonly name: string;

@@ -20,7 +20,13 @@ export type Trait =
 /** Why operands do not fit; the checker turns it into a diagnostic with spans. Indices are of operands. */
 export type Problem =
   | { readonly kind: "axis-missing"; readonly operand: number; readonly axis: string }
-  | { readonly kind: "axis-sizes"; readonly axis: string; readonly first: Axis; readonly second: Axis; readonly operands: readonly [number, number] }
+  | {
+      readonly kind: "axis-sizes";
+      readonly axis: string;
+      readonly first: Axis;
+      readonly second: Axis;
+      readonly operands: readonly [number, number];
+    }
   | { readonly kind: "axis-twice"; readonly axis: string }
   | { readonly kind: "dtype"; readonly operand: number; readonly expected: readonly Dtype[]; readonly found: Dtype }
   | { readonly kind: "split-size"; readonly axis: Axis; readonly parts: readonly Axis[] }

@@ -25,7 +25,7 @@ const keep: Primitive<"keep"> = {
 
 const once: Primitive<"once"> = {
   name: "once",
-  doc: "Computed in the first step and handed on to the others; without a cache x itself. `once(k)` of the keys of a memory that does not grow. `once[\"name\"](x)` is computed in a graph of its own; that of the steps takes it under the name.",
+  doc: 'Computed in the first step and handed on to the others; without a cache x itself. `once(k)` of the keys of a memory that does not grow. `once["name"](x)` is computed in a graph of its own; that of the steps takes it under the name.',
   operands: ["x"],
   traits: ["structural", "temporal"],
   constraints: {},

@@ -35,7 +35,7 @@ class Finder {
   private node(node: Node): void {
     const measured = node.op === "size" && node.attrs.of.symbols.has(this.grows);
     // What an iteration hands on may begin to grow in one, and be read in the next.
-    for (let before = -1; before !== this.found.size; ) {
+    for (let before = -1; before !== this.found.size;) {
       before = this.found.size;
       for (const body of node.bodies) this.body(node, body);
     }
@@ -52,7 +52,8 @@ class Finder {
       const outer = node.inputs[i];
       if (outer && this.has(outer)) this.found.add(input.value.id);
       else this.look(input.value);
-      if (node.op === "repeat" && i < node.attrs.carried && this.has(body.outputs[i]!.value)) this.found.add(input.value.id);
+      if (node.op === "repeat" && i < node.attrs.carried && this.has(body.outputs[i]!.value))
+        this.found.add(input.value.id);
     }
     if (node.op === "scan" && body.outputs.some((o) => this.has(o.value))) this.found.add(body.inputs[0]!.value.id);
     this.graph(body);

@@ -71,7 +71,9 @@ class Planner implements OncePlan {
 
   private once(node: NodeOf<"once">, how: string): void {
     const [x] = node.inputs as [Value];
-    const open = x.type.axes.flatMap((a) => (a.size.symbol !== undefined && this.isOpen(a.size.symbol) ? [a.size.symbol] : []));
+    const open = x.type.axes.flatMap((a) =>
+      a.size.symbol !== undefined && this.isOpen(a.size.symbol) ? [a.size.symbol] : [],
+    );
     if (open.length === 1) this.onces.set(node.outputs[0]!.id, open[0]!);
     this.use(x, open.length === 1 ? open[0]! : how);
   }

@@ -31,18 +31,35 @@ export function withOnce(graph: Graph, names: StateNames = () => undefined): Cac
   const growing = growingValues(flat, grows);
   const changing = onceNodes(flat).filter((n) => growing.has(n.inputs[0]!.id));
   const problems = [
-    ...changing.map((n) => ({ message: `once is of what grows along ${grows}: it changes from step to step; use keep[${grows} -> ...]`, span: n.span })),
-    ...onceInScan(flat).map((n) => ({ message: "a `scan` keeps its own state; `once` cannot stand inside it", span: n.span })),
+    ...changing.map((n) => ({
+      message: `once is of what grows along ${grows}: it changes from step to step; use keep[${grows} -> ...]`,
+      span: n.span,
+    })),
+    ...onceInScan(flat).map((n) => ({
+      message: "a `scan` keeps its own state; `once` cannot stand inside it",
+      span: n.span,
+    })),
   ];
   if (problems.length > 0) return { problems };
-  const shared = new Set(flat.inputs.filter((i) => growing.has(i.value.id)).flatMap((i) => i.value.type.axes.flatMap((a) => [...a.size.symbols])));
+  const shared = new Set(
+    flat.inputs
+      .filter((i) => growing.has(i.value.id))
+      .flatMap((i) => i.value.type.axes.flatMap((a) => [...a.size.symbols])),
+  );
   const plan = planOnce(flat, (symbol) => !shared.has(symbol));
   if (plan.onces.size === 0) return { graph: flat, problems };
   try {
     return { graph: new Oncer(plan, names, takenPaths(flat)).run(flat), problems };
   } catch (error) {
     if (!(error instanceof RebuildError)) throw error;
-    return { problems: [{ message: `what once(...) hands on cannot be computed of some places alone: ${error.message}`, span: error.span }] };
+    return {
+      problems: [
+        {
+          message: `what once(...) hands on cannot be computed of some places alone: ${error.message}`,
+          span: error.span,
+        },
+      ],
+    };
   }
 }
 
@@ -63,7 +80,8 @@ function takenPaths(graph: Graph): ReadonlySet<string> {
   const paths = new Set<string>();
   const visit = (g: Graph): void => {
     for (const node of g.nodes) {
-      if (node.op !== "once" && hasTrait(node.op, "temporal")) paths.add((node.attrs as { readonly path: string }).path);
+      if (node.op !== "once" && hasTrait(node.op, "temporal"))
+        paths.add((node.attrs as { readonly path: string }).path);
       node.bodies.forEach(visit);
     }
   };
@@ -81,7 +99,8 @@ class Oncer {
   run(graph: Graph): Graph {
     const made = rebuild(graph, { node: (node, scope) => this.node(node, scope) });
     const sizeNames = new Map(made.sizeNames);
-    for (const symbol of new Set(this.plan.onces.values())) sizeNames.set(pastSymbol(symbol), `past_${graph.sizeNames.get(symbol) ?? symbol}`);
+    for (const symbol of new Set(this.plan.onces.values()))
+      sizeNames.set(pastSymbol(symbol), `past_${graph.sizeNames.get(symbol) ?? symbol}`);
     return removeDead({ ...made, sizeNames });
   }
 
@@ -101,7 +120,10 @@ class Oncer {
     const axes = old.type.axes.filter((a) => a.size.symbol === symbol);
     if (axes.length === 0) return old;
     const start = Size.symbol(pastSymbol(symbol));
-    const now = axes.reduce((v, a) => scope.emit1("slice", [v], { axis: a.name, start, size: a.size.minus(start) }, old.span), scope.get(old));
+    const now = axes.reduce(
+      (v, a) => scope.emit1("slice", [v], { axis: a.name, start, size: a.size.minus(start) }, old.span),
+      scope.get(old),
+    );
     const stand = newValue(now.type, old.span);
     scope.set(stand, now);
     return stand;
@@ -110,7 +132,10 @@ class Oncer {
   /** Sizes in the attributes of what is computed of some places only. */
   private attrs(node: Node, symbol: string): Node["attrs"] {
     const past = Size.symbol(pastSymbol(symbol));
-    const shorter = (axis: Axis): Axis => ({ ...axis, size: axis.size.substitute(new Map([[symbol, Size.symbol(symbol).minus(past)]])) });
+    const shorter = (axis: Axis): Axis => ({
+      ...axis,
+      size: axis.size.substitute(new Map([[symbol, Size.symbol(symbol).minus(past)]])),
+    });
     switch (node.op) {
       case "position": {
         const { axis, start } = node.attrs;
@@ -147,7 +172,8 @@ class Oncer {
   /** A second state at one path is told apart. */
   private freshPath(path: string, scope: Scope): string {
     let fresh = path;
-    for (let n = 2; this.taken.has(fresh) || scope.builder.states.some((s) => s.path === fresh); n++) fresh = `${path}_${n}`;
+    for (let n = 2; this.taken.has(fresh) || scope.builder.states.some((s) => s.path === fresh); n++)
+      fresh = `${path}_${n}`;
     return fresh;
   }
 }

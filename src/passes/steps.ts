@@ -31,10 +31,16 @@ export function splitSteps(graph: Graph): Split | undefined {
   const growing = growingValues(flat, graph.grows);
   const grows = (value: Value): boolean => growing.has(value.id);
   const seams = flat.nodes.filter(isSeam);
-  const problems = [...nestedProblems(flat), ...seams.flatMap((s, i) => seamProblems(s, seams.slice(0, i), grows, graph.grows!))];
+  const problems = [
+    ...nestedProblems(flat),
+    ...seams.flatMap((s, i) => seamProblems(s, seams.slice(0, i), grows, graph.grows!)),
+  ];
   const steps = flat.outputs.filter((o) => grows(o.value));
   if (steps.length === 0)
-    problems.push({ message: `no output depends on what grows along ${graph.grows}: there is nothing to do in a step`, span: seams[0]?.span });
+    problems.push({
+      message: `no output depends on what grows along ${graph.grows}: there is nothing to do in a step`,
+      span: seams[0]?.span,
+    });
   const given = new Map<string, string>();
   if (problems.length > 0) return { given, problems };
   const step = stepGraph(flat, steps, grows);
@@ -54,9 +60,16 @@ function handedOver(flat: Graph, seams: readonly Seam[], first: Graph, step: Gra
   for (const { inputs, attrs } of seams) {
     const own = [...flat.inputs, ...flat.outputs].find((p) => p.value.id === inputs[0]!.id);
     const name = own?.name ?? attrs.outside!;
-    note(attrs.outside, [...first.outputs, ...first.inputs].find((p) => p.name === name));
+    note(
+      attrs.outside,
+      [...first.outputs, ...first.inputs].find((p) => p.name === name),
+    );
   }
-  for (const input of step.inputs) note(input.outside, first.inputs.find((i) => i.name === input.name));
+  for (const input of step.inputs)
+    note(
+      input.outside,
+      first.inputs.find((i) => i.name === input.name),
+    );
   return given;
 }
 
@@ -72,17 +85,27 @@ function hasSeam(graph: Graph): boolean {
 
 function nestedProblems(graph: Graph): CacheProblem[] {
   const inside = (g: Graph): Seam[] => [...g.nodes.filter(isSeam), ...g.nodes.flatMap((n) => n.bodies.flatMap(inside))];
-  return graph.nodes.flatMap((n) => n.bodies.flatMap(inside)).map((n) => ({
-    message: `once["${n.attrs.outside}"] stands inside a repeat or scan; what a graph of its own computes is named outside of them`,
-    span: n.span,
-  }));
+  return graph.nodes
+    .flatMap((n) => n.bodies.flatMap(inside))
+    .map((n) => ({
+      message: `once["${n.attrs.outside}"] stands inside a repeat or scan; what a graph of its own computes is named outside of them`,
+      span: n.span,
+    }));
 }
 
-function seamProblems(seam: Seam, before: readonly Seam[], grows: (value: Value) => boolean, axis: string): CacheProblem[] {
+function seamProblems(
+  seam: Seam,
+  before: readonly Seam[],
+  grows: (value: Value) => boolean,
+  axis: string,
+): CacheProblem[] {
   const { outside } = seam.attrs;
   const say = (message: string): CacheProblem[] => [{ message, span: seam.span }];
-  if (grows(seam.inputs[0]!)) return say(`once["${outside}"] is of what grows along ${axis}; before the first step nothing of it is there`);
-  return before.some((s) => s.attrs.outside === outside) ? say(`two values enter the steps under the name ${outside}`) : [];
+  if (grows(seam.inputs[0]!))
+    return say(`once["${outside}"] is of what grows along ${axis}; before the first step nothing of it is there`);
+  return before.some((s) => s.attrs.outside === outside)
+    ? say(`two values enter the steps under the name ${outside}`)
+    : [];
 }
 
 /** The step has names of its own, and so clashes of its own. */
@@ -104,10 +127,16 @@ function firstGraph(flat: Graph, seams: readonly Seam[], step: Graph, grows: (va
     const known = outputs.some((o) => o.value.id === x.id) || flat.inputs.some((i) => i.value.id === x.id);
     if (!known) outputs.push({ name: attrs.outside!, outside: attrs.outside!, value: x });
   }
-  const made = rebuild(removeDead({ ...flat, outputs, grows: undefined }), { node: (node, scope) => (isSeam(node) ? scope.inputs(node) : undefined) });
+  const made = rebuild(removeDead({ ...flat, outputs, grows: undefined }), {
+    node: (node, scope) => (isSeam(node) ? scope.inputs(node) : undefined),
+  });
   const read = readIn(made);
   const later = new Set([...flat.inputs.filter((i) => grows(i.value)), ...step.inputs].map((i) => i.name));
-  return named(made, (i) => read.has(i.value.id) || !later.has(i.name), (i) => i.outside);
+  return named(
+    made,
+    (i) => read.has(i.value.id) || !later.has(i.name),
+    (i) => i.outside,
+  );
 }
 
 function stepGraph(flat: Graph, outputs: readonly Output[], grows: (value: Value) => boolean): Graph {
@@ -125,7 +154,11 @@ function stepGraph(flat: Graph, outputs: readonly Output[], grows: (value: Value
   const open = new Set(flat.inputs.filter((i) => grows(i.value)).map((i) => i.name));
   const live = removeDead(made);
   const read = readIn(live);
-  return named(live, (i) => open.has(i.name) || read.has(i.value.id), (i) => i.outsideStep ?? i.outside);
+  return named(
+    live,
+    (i) => open.has(i.name) || read.has(i.value.id),
+    (i) => i.outsideStep ?? i.outside,
+  );
 }
 
 /** With some of the inputs, by other names, and the sizes that are left. */

@@ -199,9 +199,19 @@ export type Entry =
   | (Spanned & { readonly kind: "Prefix"; readonly optional: boolean; readonly prefix: Text })
   | (Spanned & { readonly kind: "Rename"; readonly from: Text; readonly to: Text })
   | (Spanned & { readonly kind: "Cache"; readonly path: Path; readonly name: Text })
-  | (Spanned & { readonly kind: "Class"; readonly classes: readonly Text[]; readonly model: Ident; readonly entries: readonly Entry[] })
+  | (Spanned & {
+      readonly kind: "Class";
+      readonly classes: readonly Text[];
+      readonly model: Ident;
+      readonly entries: readonly Entry[];
+    })
   | (Spanned & { readonly kind: "Assign"; readonly path: Path; readonly value: Expr })
-  | (Spanned & { readonly kind: "From"; readonly path: Path; readonly prefix: Text; readonly entries: readonly Entry[] });
+  | (Spanned & {
+      readonly kind: "From";
+      readonly path: Path;
+      readonly prefix: Text;
+      readonly entries: readonly Entry[];
+    });
 
 export interface Path extends Spanned {
   readonly parts: readonly PathPart[];
@@ -216,24 +226,81 @@ export type PathPart =
 // ── Expressions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type Expr =
-  | Name | NumberLit | Text | Bool | None | Invalid
-  | Unary | Binary | Pipe | Range | Label | New
-  | Member | Call | Index | Fill | Repeat
-  | Paren | List | For | SetLit | If | Match;
+  | Name
+  | NumberLit
+  | Text
+  | Bool
+  | None
+  | Invalid
+  | Unary
+  | Binary
+  | Pipe
+  | Range
+  | Label
+  | New
+  | Member
+  | Call
+  | Index
+  | Fill
+  | Repeat
+  | Paren
+  | List
+  | For
+  | SetLit
+  | If
+  | Match;
 
-export interface Name extends Spanned { readonly kind: "Name"; readonly name: string }
-export interface NumberLit extends Spanned { readonly kind: "Number"; readonly value: number; readonly integer: boolean }
-export interface Text extends Spanned { readonly kind: "Text"; readonly value: string }
-export interface Bool extends Spanned { readonly kind: "Bool"; readonly value: boolean }
-export interface None extends Spanned { readonly kind: "None" }
+export interface Name extends Spanned {
+  readonly kind: "Name";
+  readonly name: string;
+}
+export interface NumberLit extends Spanned {
+  readonly kind: "Number";
+  readonly value: number;
+  readonly integer: boolean;
+}
+export interface Text extends Spanned {
+  readonly kind: "Text";
+  readonly value: string;
+}
+export interface Bool extends Spanned {
+  readonly kind: "Bool";
+  readonly value: boolean;
+}
+export interface None extends Spanned {
+  readonly kind: "None";
+}
 /** A hole left by error recovery. */
-export interface Invalid extends Spanned { readonly kind: "Invalid" }
+export interface Invalid extends Spanned {
+  readonly kind: "Invalid";
+}
 
-export interface Unary extends Spanned { readonly kind: "Unary"; readonly op: "-" | "not"; readonly operand: Expr }
+export interface Unary extends Spanned {
+  readonly kind: "Unary";
+  readonly op: "-" | "not";
+  readonly operand: Expr;
+}
 
 export type BinaryOp =
-  | "or" | "and" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "??"
-  | "+" | "-" | "++" | "*" | "/" | "div" | "%" | "^" | "|";
+  | "or"
+  | "and"
+  | "=="
+  | "!="
+  | "<"
+  | "<="
+  | ">"
+  | ">="
+  | "in"
+  | "??"
+  | "+"
+  | "-"
+  | "++"
+  | "*"
+  | "/"
+  | "div"
+  | "%"
+  | "^"
+  | "|";
 export interface Binary extends Spanned {
   readonly kind: "Binary";
   readonly op: BinaryOp;
@@ -243,30 +310,91 @@ export interface Binary extends Spanned {
 }
 
 /** `input -> stage`. */
-export interface Pipe extends Spanned { readonly kind: "Pipe"; readonly input: Expr; readonly stage: Expr }
+export interface Pipe extends Spanned {
+  readonly kind: "Pipe";
+  readonly input: Expr;
+  readonly stage: Expr;
+}
 /** `a..b`, `..b`, `a..`. */
-export interface Range extends Spanned { readonly kind: "Range"; readonly from?: Expr; readonly to?: Expr }
+export interface Range extends Spanned {
+  readonly kind: "Range";
+  readonly from?: Expr;
+  readonly to?: Expr;
+}
 /** `name: stage`. */
-export interface Label extends Spanned { readonly kind: "Label"; readonly label: Ident; readonly body: Expr }
-export interface New extends Spanned { readonly kind: "New"; readonly body: Expr }
+export interface Label extends Spanned {
+  readonly kind: "Label";
+  readonly label: Ident;
+  readonly body: Expr;
+}
+export interface New extends Spanned {
+  readonly kind: "New";
+  readonly body: Expr;
+}
 /** `x.name` (one name), `x.{a, b}` (several, in laws and maps). */
-export interface Member extends Spanned { readonly kind: "Member"; readonly object: Expr; readonly names: readonly Ident[]; readonly set: boolean }
-export interface Call extends Spanned { readonly kind: "Call"; readonly callee: Expr; readonly args: readonly Arg[]; readonly rest?: Span }
+export interface Member extends Spanned {
+  readonly kind: "Member";
+  readonly object: Expr;
+  readonly names: readonly Ident[];
+  readonly set: boolean;
+}
+export interface Call extends Spanned {
+  readonly kind: "Call";
+  readonly callee: Expr;
+  readonly args: readonly Arg[];
+  readonly rest?: Span;
+}
 /** `x[...]`: axes, or an index of a list. */
-export interface Index extends Spanned { readonly kind: "Index"; readonly object: Expr; readonly items: readonly Arg[]; readonly rest?: Span }
+export interface Index extends Spanned {
+  readonly kind: "Index";
+  readonly object: Expr;
+  readonly items: readonly Arg[];
+  readonly rest?: Span;
+}
 /** `block < fillers >`. */
-export interface Fill extends Spanned { readonly kind: "Fill"; readonly callee: Expr; readonly fillers: readonly Arg[]; readonly rest?: Span }
+export interface Fill extends Spanned {
+  readonly kind: "Fill";
+  readonly callee: Expr;
+  readonly fillers: readonly Arg[];
+  readonly rest?: Span;
+}
 /** `block x32`, `block x{layers}`. */
-export interface Repeat extends Spanned { readonly kind: "Repeat"; readonly body: Expr; readonly count: Expr }
+export interface Repeat extends Spanned {
+  readonly kind: "Repeat";
+  readonly body: Expr;
+  readonly count: Expr;
+}
 /** `( )` around one thing or several; several are a tuple. Items may be named inside brackets: `(pair = 2, half)`. */
-export interface Paren extends Spanned { readonly kind: "Paren"; readonly items: readonly Arg[] }
-export interface List extends Spanned { readonly kind: "List"; readonly items: readonly Expr[] }
+export interface Paren extends Spanned {
+  readonly kind: "Paren";
+  readonly items: readonly Arg[];
+}
+export interface List extends Spanned {
+  readonly kind: "List";
+  readonly items: readonly Expr[];
+}
 /** `[for t in xs: body]`. */
-export interface For extends Spanned { readonly kind: "For"; readonly binding: Binding; readonly body: Expr }
+export interface For extends Spanned {
+  readonly kind: "For";
+  readonly binding: Binding;
+  readonly body: Expr;
+}
 /** `{q, k, v}` in maps and laws: read in step with the other side. */
-export interface SetLit extends Spanned { readonly kind: "Set"; readonly items: readonly Expr[] }
-export interface If extends Spanned { readonly kind: "If"; readonly condition: Expr; readonly then: Expr; readonly else: Expr }
-export interface Match extends Spanned { readonly kind: "Match"; readonly subject: Expr; readonly arms: readonly Arm[] }
+export interface SetLit extends Spanned {
+  readonly kind: "Set";
+  readonly items: readonly Expr[];
+}
+export interface If extends Spanned {
+  readonly kind: "If";
+  readonly condition: Expr;
+  readonly then: Expr;
+  readonly else: Expr;
+}
+export interface Match extends Spanned {
+  readonly kind: "Match";
+  readonly subject: Expr;
+  readonly arms: readonly Arm[];
+}
 
 export interface Arm extends Spanned {
   /** Names (`_` is any), numbers, texts, `true`, `false`, `none`; several joined with `|`. */

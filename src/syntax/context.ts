@@ -72,7 +72,7 @@ export class Context {
       const span = this.span(start, start + whole.length);
       if (closed) {
         this.reporter.report("syntax/bad-escape", { escape: whole }, span, {
-          hint: "the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; a backslash itself is `\\\\`",
+          hint: 'the escapes are `\\"`, `\\\\`, `\\n` and `\\t`; a backslash itself is `\\\\`',
           fixes: [{ title: "write a backslash", span, replacement: `\\${whole}` }],
         });
       }
@@ -95,7 +95,12 @@ export class Context {
   }
 }
 
-const escapes = new Map([['"', '"'], ["\\", "\\"], ["n", "\n"], ["t", "\t"]]);
+const escapes = new Map([
+  ['"', '"'],
+  ["\\", "\\"],
+  ["n", "\n"],
+  ["t", "\t"],
+]);
 
 /** Tokens that recovery put in have no place. */
 export function isReal(t: IToken | undefined): t is IToken {
@@ -113,7 +118,8 @@ export function first(ts: readonly IToken[] | undefined): IToken | undefined {
 
 /** `///` lines by the offset of the token that follows them; a line between that has neither ends a run. */
 export function docsByPlace(
-  docs: readonly { readonly start: number; readonly end: number; readonly text: string }[], tokens: readonly IToken[],
+  docs: readonly { readonly start: number; readonly end: number; readonly text: string }[],
+  tokens: readonly IToken[],
 ): ReadonlyMap<number, string> {
   const found = new Map<number, string>();
   let t = 0;
@@ -123,7 +129,8 @@ export function docsByPlace(
     const next = tokens[t];
     if (next === undefined) break;
     const lines: string[] = [];
-    for (; i < docs.length && docs[i]!.start < next.startOffset; i++) lines.push(docs[i]!.text.replace(/^\/\/\/ ?/, "").trimEnd());
+    for (; i < docs.length && docs[i]!.start < next.startOffset; i++)
+      lines.push(docs[i]!.text.replace(/^\/\/\/ ?/, "").trimEnd());
     found.set(next.startOffset, lines.join("\n"));
   }
   return found;

@@ -42,10 +42,13 @@ function model(context: Context, node: C.ModelCstNode): Model {
     return token ? { [name]: context.ident(token, 0) } : {};
   };
   return {
-    kind: "Model", ...common,
+    kind: "Model",
+    ...common,
     name: context.ident(first(Name), common.span.end),
     params: params(context, lists?.[0]),
-    ...optional("base", base), ...optional("over", over), ...optional("grows", grows),
+    ...optional("base", base),
+    ...optional("over", over),
+    ...optional("grows", grows),
     meaning: meaning(context, meanings?.[0], common.span.end),
   };
 }
@@ -55,7 +58,8 @@ function block(context: Context, node: C.BlockCstNode): Decl {
   const common = declared(context, node);
   const roleToken = first(role);
   return {
-    kind: "Block", ...common,
+    kind: "Block",
+    ...common,
     name: context.ident(first(Name), common.span.end),
     params: params(context, lists?.[0]),
     slots: slots(context, slotLists?.[0]),
@@ -75,7 +79,8 @@ function op(context: Context, node: C.OpCstNode): Op {
     });
   }
   return {
-    kind: "Op", ...common,
+    kind: "Op",
+    ...common,
     name: context.ident(first(Name), common.span.end),
     ...(two ? { settings: params(context, one) } : {}),
     operands: params(context, two ?? one),
@@ -88,7 +93,8 @@ function checkpoint(context: Context, node: C.CheckpointCstNode): Checkpoint {
   const { Name, When, condition: conditions, map } = parts(node);
   const common = declared(context, node);
   return {
-    kind: "Checkpoint", ...common,
+    kind: "Checkpoint",
+    ...common,
     model: context.ident(first(Name), common.span.end),
     ...(When ? { when: condition(context, conditions?.[0], common.span.end) } : {}),
     entries: entries(context, map?.[0]),
@@ -105,7 +111,8 @@ function law(context: Context, node: C.LawCstNode): Law {
     });
   }
   return {
-    kind: "Law", ...common,
+    kind: "Law",
+    ...common,
     title: context.textLiteral(first(Text), common.span.end),
     operands: params(context, lists?.[0]),
     bindings: bindings.map((b) => binding(context, b, common.span.end)),
@@ -120,7 +127,8 @@ function rewrite(context: Context, node: C.RewriteCstNode): Rewrite {
   const { Text, params: lists, When, condition: conditions, left, right, wheres: whereLists } = parts(node);
   const common = declared(context, node);
   return {
-    kind: "Rewrite", ...common,
+    kind: "Rewrite",
+    ...common,
     title: context.textLiteral(first(Text), common.span.end),
     operands: params(context, lists?.[0]),
     ...(When ? { when: condition(context, conditions?.[0], common.span.end) } : {}),
@@ -145,7 +153,12 @@ function statement(context: Context, node: C.StatementCstNode, fallback: number)
   if (s.tensor?.[0]) return tensor(context, s.tensor[0]);
   if (s.dim?.[0]) {
     const { Name, expression: sizes } = parts(s.dim[0]);
-    return { kind: "Dim", name: context.ident(first(Name), span.end), size: expression(context, sizes?.[0], span.end), span };
+    return {
+      kind: "Dim",
+      name: context.ident(first(Name), span.end),
+      size: expression(context, sizes?.[0], span.end),
+      span,
+    };
   }
   if (s.let?.[0]) {
     const { Name, expression: values } = parts(s.let[0]);
@@ -167,7 +180,8 @@ function tensor(context: Context, node: C.TensorCstNode): Statement {
   const value = Equal ? expression(context, values?.[0], end) : undefined;
   const step = first(steps);
   if (first(word)?.tokenType.name === "Param") {
-    if (step) context.reporter.report("syntax/second-name", {}, context.ofToken(step), { hint: "a parameter has one name" });
+    if (step)
+      context.reporter.report("syntax/second-name", {}, context.ofToken(step), { hint: "a parameter has one name" });
     return { kind: "Param", ...head, ...(value ? { initial: value } : {}) };
   }
   const outsideStep = step ? { outsideStep: context.textLiteral(step, end) } : {};
@@ -182,7 +196,8 @@ function output(context: Context, node: C.OutputCstNode): Statement {
   if (!heads?.[0]) return { kind: "Output", ...common, value };
   const { Name, As, Text, type: types } = parts(heads[0]);
   return {
-    kind: "Output", ...common,
+    kind: "Output",
+    ...common,
     name: context.ident(first(Name), end),
     ...(As ? { outside: context.textLiteral(first(Text), end) } : {}),
     ...(types?.[0] ? { type: typeExpr(context, types[0], end) } : {}),

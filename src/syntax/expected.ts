@@ -8,10 +8,32 @@ import { clip } from "./report.ts";
 
 /** What a token type is called in a message. */
 const calls: Readonly<Record<string, string>> = {
-  Name: "a name", Text: "a text in quotes", NumberWord: "a number", Equal: "`=`", Colon: "`:`", Comma: "`,`", Dot: "`.`",
-  FatArrow: "`=>`", Arrow: "`->`", LParen: "`(`", LBracket: "`[`", LBrace: "`{`", SlotOpen: "`<`", InOperator: "`in`",
-  For: "`for`", Then: "`then`", Else: "`else`", Question: "`?`", From: "`from`", As: "`as`", Over: "`over`", Star: "`*`",
-  RParen: "`,` or `)`", RBracket: "`,` or `]`", SlotClose: "`,` or `>`", RBrace: "`}`",
+  Name: "a name",
+  Text: "a text in quotes",
+  NumberWord: "a number",
+  Equal: "`=`",
+  Colon: "`:`",
+  Comma: "`,`",
+  Dot: "`.`",
+  FatArrow: "`=>`",
+  Arrow: "`->`",
+  LParen: "`(`",
+  LBracket: "`[`",
+  LBrace: "`{`",
+  SlotOpen: "`<`",
+  InOperator: "`in`",
+  For: "`for`",
+  Then: "`then`",
+  Else: "`else`",
+  Question: "`?`",
+  From: "`from`",
+  As: "`as`",
+  Over: "`over`",
+  Star: "`*`",
+  RParen: "`,` or `)`",
+  RBracket: "`,` or `]`",
+  SlotClose: "`,` or `>`",
+  RBrace: "`}`",
 };
 
 const words: Readonly<Record<string, readonly string[]>> = {
@@ -22,9 +44,27 @@ const words: Readonly<Record<string, readonly string[]>> = {
 
 /** Words of other languages, and what does their work here. */
 const elsewhere: Readonly<Record<string, string>> = {
-  return: "output", yield: "output", import: "use", include: "use", require: "use", var: "let", const: "let", val: "let",
-  def: "op", fn: "op", func: "op", fun: "op", function: "op", class: "block", module: "block", struct: "block",
-  layer: "block", parameter: "param", weight: "param", elif: "else if", elseif: "else if",
+  return: "output",
+  yield: "output",
+  import: "use",
+  include: "use",
+  require: "use",
+  var: "let",
+  const: "let",
+  val: "let",
+  def: "op",
+  fn: "op",
+  func: "op",
+  fun: "op",
+  function: "op",
+  class: "block",
+  module: "block",
+  struct: "block",
+  layer: "block",
+  parameter: "param",
+  weight: "param",
+  elif: "else if",
+  elseif: "else if",
 };
 
 type Located = Unexpected & Place;
@@ -45,38 +85,61 @@ export function reportUnexpected(context: Context, error: Located, tokens: reado
       const word = f.expected.toLowerCase();
       const start = openIf(context, tokens, f.start) ?? span;
       const related = [{ span, message: `\`${word}\` is expected before this` }];
-      return reporter.report("syntax/incomplete-if", { word, found }, start, extras(
-        word === "else" ? "an `if` has a value in any case: `if ... then ... else ...`; `else none` leaves it out"
-          : "write `if condition then a else b`",
-        f.found === "EOF" ? {} : { related },
-      ));
+      return reporter.report(
+        "syntax/incomplete-if",
+        { word, found },
+        start,
+        extras(
+          word === "else"
+            ? "an `if` has a value in any case: `if ... then ... else ...`; `else none` leaves it out"
+            : "write `if condition then a else b`",
+          f.found === "EOF" ? {} : { related },
+        ),
+      );
     }
     case "value": {
       const after = f.after ? clip(context.text(context.at(f.after))) : "";
       const place = f.after ? context.at(f.after) : span;
-      return reporter.report("syntax/missing-value", { after, found }, place, extras(
-        after === "" ? "put a value here" : `put a value behind \`${after}\`, or take it away`,
-      ));
+      return reporter.report(
+        "syntax/missing-value",
+        { after, found },
+        place,
+        extras(after === "" ? "put a value here" : `put a value behind \`${after}\`, or take it away`),
+      );
     }
     case "statement": {
       return reporter.report("syntax/not-a-statement", { found }, span, statementExtras(context, f, span, hint));
     }
     case "entry":
       if (f.found === "Comma") return reporter.report("syntax/stray-comma", {}, span, commaExtras(span));
-      return reporter.report("syntax/not-an-entry", { found }, span, extras(
-        meantWord(context, span, "entry") ?? "a line is `path = \"tensor\"`, `path from \"prefix\" { ... }` or `setting = config.key`",
-      ));
+      return reporter.report(
+        "syntax/not-an-entry",
+        { found },
+        span,
+        extras(
+          meantWord(context, span, "entry") ??
+            'a line is `path = "tensor"`, `path from "prefix" { ... }` or `setting = config.key`',
+        ),
+      );
     case "declaration": {
       const word = context.text(span);
       if (statementTypes.has(f.found)) {
-        return reporter.report("syntax/statement-outside", { word }, span, extras(
-          "put it between the braces of a `model`, `block` or `op`",
-        ));
+        return reporter.report(
+          "syntax/statement-outside",
+          { word },
+          span,
+          extras("put it between the braces of a `model`, `block` or `op`"),
+        );
       }
-      return reporter.report("syntax/not-a-declaration", { found }, span, extras(
-        meantWord(context, span, "declaration") ?? `a file holds declarations: ${list(words["declaration"]!)}`,
-        spellingFix(context, span, "declaration"),
-      ));
+      return reporter.report(
+        "syntax/not-a-declaration",
+        { found },
+        span,
+        extras(
+          meantWord(context, span, "declaration") ?? `a file holds declarations: ${list(words["declaration"]!)}`,
+          spellingFix(context, span, "declaration"),
+        ),
+      );
     }
     default:
       return reporter.report("syntax/unexpected", { expected: expectedWords(f), found }, span, extras(undefined));
@@ -86,7 +149,11 @@ export function reportUnexpected(context: Context, error: Located, tokens: reado
 /** `modle m { ... }`: without a word that it knows, a text is one expression, and the parser stumbles behind the word. */
 function misspelt(context: Context, f: Located): Located {
   if (f.rule !== "bare" || f.found !== "Name" || f.after === undefined) return f;
-  const isFirst = context.file.text.slice(0, f.after.start).replace(/\/\/.*/g, "").trim() === "";
+  const isFirst =
+    context.file.text
+      .slice(0, f.after.start)
+      .replace(/\/\/.*/g, "")
+      .trim() === "";
   const word = context.text(context.at(f.after));
   const known = words["declaration"]!;
   if (!isFirst || !(nearest(word, known) !== undefined || known.includes(elsewhere[word] ?? ""))) return f;
@@ -109,8 +176,33 @@ function commaExtras(span: Span): Extras {
 
 const statementTypes = new Set(["Input", "Param", "Dim", "Let", "Output"]);
 const reservedTypes = new Set([
-  ...statementTypes, "Use", "Model", "Block", "Op", "Checkpoint", "Law", "Rewrite", "If", "Then", "Else", "Match", "And", "Or",
-  "Not", "True", "False", "None", "New", "For", "Given", "Extends", "Grows", "When", "Require", "Ignore", "Div",
+  ...statementTypes,
+  "Use",
+  "Model",
+  "Block",
+  "Op",
+  "Checkpoint",
+  "Law",
+  "Rewrite",
+  "If",
+  "Then",
+  "Else",
+  "Match",
+  "And",
+  "Or",
+  "Not",
+  "True",
+  "False",
+  "None",
+  "New",
+  "For",
+  "Given",
+  "Extends",
+  "Grows",
+  "When",
+  "Require",
+  "Ignore",
+  "Div",
 ]);
 const isReserved = (type: string): boolean => reservedTypes.has(type);
 
@@ -140,10 +232,16 @@ function expectedWords(f: Unexpected): string {
 function foundWords(context: Context, f: Unexpected, span: Span): string {
   const text = clip(context.text(span));
   switch (f.found) {
-    case "EOF": return "the end of the text";
-    case "NumberWord": return `the number ${text}`;
-    case "Text": case "UnclosedText": case "OddText": return `the text ${text}`;
-    default: return isReserved(f.found) ? `the word \`${text}\`` : /^\w/.test(text) ? `the name \`${text}\`` : `\`${text}\``;
+    case "EOF":
+      return "the end of the text";
+    case "NumberWord":
+      return `the number ${text}`;
+    case "Text":
+    case "UnclosedText":
+    case "OddText":
+      return `the text ${text}`;
+    default:
+      return isReserved(f.found) ? `the word \`${text}\`` : /^\w/.test(text) ? `the name \`${text}\`` : `\`${text}\``;
   }
 }
 
@@ -160,7 +258,9 @@ function statementExtras(context: Context, f: Unexpected, span: Span, special: s
     };
   }
   if (f.found === "Name" || f.found === "NumberWord" || f.found === "Text") {
-    return { hint: `if it belongs to the value before it, an operator is missing; a statement begins with ${list(words["statement"]!)}` };
+    return {
+      hint: `if it belongs to the value before it, an operator is missing; a statement begins with ${list(words["statement"]!)}`,
+    };
   }
   return { hint: `a statement begins with ${list(words["statement"]!)}` };
 }
@@ -192,7 +292,7 @@ function specialHint(context: Context, f: Unexpected, span: Span): string | unde
     return "after `given`, `=` is a default: give the meaning in braces, `{ output ... }`";
   }
   if (f.rule === "meaning" && f.found === "Extends") return "`extends` comes before `grows`";
-  if (f.rule === "meaning" && f.found === "Colon" ) {
+  if (f.rule === "meaning" && f.found === "Colon") {
     return "a role comes after the slots and before `given`: `block f(...) < ... >: ffn given hidden`";
   }
   if (f.rule === "meaning" && f.found === "LParen" && f.rules.includes("block")) {
@@ -215,7 +315,8 @@ function meantWord(context: Context, span: Span, kind: keyof typeof words & stri
   const word = context.text(span);
   if (!/^[A-Za-z_]+$/.test(word)) return undefined;
   const foreign = elsewhere[word];
-  if (foreign !== undefined && (words[kind]!.includes(foreign) || foreign.startsWith("else"))) return `\`${word}\` is \`${foreign}\` here`;
+  if (foreign !== undefined && (words[kind]!.includes(foreign) || foreign.startsWith("else")))
+    return `\`${word}\` is \`${foreign}\` here`;
   const near = nearest(word, words[kind]!);
   return near ? `did you mean \`${near}\`?` : undefined;
 }

@@ -17,7 +17,10 @@ export function invalid(context: Context, offset: number): Expr {
 
 /** An expression; `fallback` is where the hole is put if there is none. */
 export function expression(
-  context: Context, node: C.ExpressionCstNode | undefined, fallback: number, rangeAllowed = false,
+  context: Context,
+  node: C.ExpressionCstNode | undefined,
+  fallback: number,
+  rangeAllowed = false,
 ): Expr {
   if (node === undefined) return invalid(context, fallback);
   const { operand: operands, operator } = parts(node);
@@ -62,8 +65,12 @@ function rowOf(context: Context, node: C.ExpressionCstNode, fallback: number): I
   for (; o < operator.length; o++) pushOperator(row, operator[o]!);
   if (row.length > 2 * longestRow) {
     const cut = row[2 * longestRow]!;
-    context.reporter.report("syntax/too-deep", { what: `an expression of more than ${longestRow} operators` },
-      context.span(cut.at, cut.at + 1), { hint: "give parts of it names with `let`" });
+    context.reporter.report(
+      "syntax/too-deep",
+      { what: `an expression of more than ${longestRow} operators` },
+      context.span(cut.at, cut.at + 1),
+      { hint: "give parts of it names with `let`" },
+    );
     return row.slice(0, 2 * longestRow + 1);
   }
   return row;
@@ -78,9 +85,14 @@ function pushOperator(row: Item[], token: IToken): void {
 function signsOf(context: Context, signs: readonly IToken[]): readonly IToken[] {
   const real = signs.filter(isReal);
   if (real.length <= longestSigns) return real;
-  context.reporter.report("syntax/too-deep", { what: `a row of more than ${longestSigns} signs` }, context.ofToken(real[0]!), {
-    hint: "two `-` or two `not` cancel each other",
-  });
+  context.reporter.report(
+    "syntax/too-deep",
+    { what: `a row of more than ${longestSigns} signs` },
+    context.ofToken(real[0]!),
+    {
+      hint: "two `-` or two `not` cancel each other",
+    },
+  );
   return real.slice(-1);
 }
 function stage(context: Context, node: C.StageCstNode | undefined, fallback: number): Expr {
@@ -109,7 +121,16 @@ export function postfix(context: Context, node: C.PostfixCstNode | undefined, fa
 }
 
 function withSuffix(context: Context, value: Expr, node: C.SuffixCstNode): Expr {
-  const { Name, set: sets, parens: calls, brackets: indexes, fillers: fills, RepeatN, RepeatX, expression: counts } = parts(node);
+  const {
+    Name,
+    set: sets,
+    parens: calls,
+    brackets: indexes,
+    fillers: fills,
+    RepeatN,
+    RepeatX,
+    expression: counts,
+  } = parts(node);
   const span = cover(value.span, context.ofNode(node, value.span.end));
   if (calls?.[0]) {
     const { args, rest } = list(context, calls[0]);
@@ -175,7 +196,9 @@ export function filler(context: Context, node: C.FillerCstNode | undefined, fall
 
 /** The items of `( )` or `[ ]`; ranges stand only in `[ ]` behind a value. */
 function list(
-  context: Context, node: C.ParensCstNode | C.BracketsCstNode, rangeAllowed = false,
+  context: Context,
+  node: C.ParensCstNode | C.BracketsCstNode,
+  rangeAllowed = false,
 ): { args: Arg[]; rest?: Span; rests: readonly IToken[] } {
   const { arg: items = [], Comma } = parts<C.ParensCstNode>(node as C.ParensCstNode);
   checkCommas(context, items, Comma);
@@ -209,7 +232,9 @@ function primary(context: Context, node: C.PrimaryCstNode | undefined, fallback:
     const { args, rest } = list(context, parens[0]);
     if (rest) reportRest(context, rest, "in parentheses that apply nothing");
     else if (args.length === 0) {
-      context.reporter.report("syntax/empty-parentheses", {}, span, { hint: "put a value between them, or leave them out" });
+      context.reporter.report("syntax/empty-parentheses", {}, span, {
+        hint: "put a value between them, or leave them out",
+      });
       return { kind: "Invalid", span };
     }
     return { kind: "Paren", items: args, span };
@@ -224,11 +249,19 @@ function primary(context: Context, node: C.PrimaryCstNode | undefined, fallback:
 function atom(context: Context, token: IToken): Arm["patterns"][number] {
   const span = context.ofToken(token);
   switch (token.tokenType.name) {
-    case "NumberWord": return context.number(token);
-    case "Text": case "UnclosedText": case "OddText": return context.textLiteral(token, span.start);
-    case "True": case "False": return { kind: "Bool", value: token.tokenType.name === "True", span };
-    case "None": return { kind: "None", span };
-    default: return { kind: "Name", name: token.image, span };
+    case "NumberWord":
+      return context.number(token);
+    case "Text":
+    case "UnclosedText":
+    case "OddText":
+      return context.textLiteral(token, span.start);
+    case "True":
+    case "False":
+      return { kind: "Bool", value: token.tokenType.name === "True", span };
+    case "None":
+      return { kind: "None", span };
+    default:
+      return { kind: "Name", name: token.image, span };
   }
 }
 
@@ -267,7 +300,11 @@ function reportRest(context: Context, rest: Span, where: string): void {
 
 export function binding(context: Context, node: C.BindingCstNode | undefined, fallback: number): Binding {
   if (node === undefined) {
-    return { name: context.ident(undefined, fallback), from: invalid(context, fallback), span: context.span(fallback, fallback) };
+    return {
+      name: context.ident(undefined, fallback),
+      from: invalid(context, fallback),
+      span: context.span(fallback, fallback),
+    };
   }
   const { Name, postfix: ends = [], DotDot } = parts(node);
   const span = context.ofNode(node, fallback);
@@ -278,7 +315,8 @@ export function binding(context: Context, node: C.BindingCstNode | undefined, fa
 function ifExpression(context: Context, node: C.IfCstNode, span: Span): Expr {
   const { condition: conditions, then: thens, else: elses } = parts(node);
   return {
-    kind: "If", span,
+    kind: "If",
+    span,
     condition: condition(context, conditions?.[0], span.end),
     then: expression(context, thens?.[0], span.end),
     else: expression(context, elses?.[0], span.end),

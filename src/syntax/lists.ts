@@ -13,7 +13,10 @@ export function checkCommas(context: Context, items: readonly CstNode[], commas:
     if (!before || !after || Number.isNaN(before.startOffset) || Number.isNaN(after.startOffset)) continue;
     while (c < places.length && places[c]! < before.startOffset) c++;
     if (c < places.length && places[c]! < after.startOffset) continue;
-    const gap = context.span((before.endOffset ?? before.startOffset - 1) + 1, (before.endOffset ?? before.startOffset - 1) + 1);
+    const gap = context.span(
+      (before.endOffset ?? before.startOffset - 1) + 1,
+      (before.endOffset ?? before.startOffset - 1) + 1,
+    );
     const next = /^\S{1,24}/.exec(context.file.text.slice(after.startOffset))?.[0].replace(/[,)\]>}(].*$/, "") ?? "";
     context.reporter.report("syntax/missing-comma", { before: next }, gap, {
       hint: "items of a list are separated by commas",

@@ -6,7 +6,9 @@ import { type Context, first, isReal, parts } from "./context.ts";
 import { condition, expression } from "./expressions.ts";
 
 export function entries(context: Context, node: C.MapCstNode | undefined): Entry[] {
-  return node === undefined ? [] : (parts(node).entry ?? []).flatMap((e) => entry(context, e, context.ofNode(node, 0).end) ?? []);
+  return node === undefined
+    ? []
+    : (parts(node).entry ?? []).flatMap((e) => entry(context, e, context.ofNode(node, 0).end) ?? []);
 }
 
 function entry(context: Context, node: C.EntryCstNode, fallback: number): Entry | undefined {
@@ -21,20 +23,41 @@ function entry(context: Context, node: C.EntryCstNode, fallback: number): Entry 
   }
   if (e.prefixEntry?.[0]) {
     const { Question, Text } = parts(e.prefixEntry[0]);
-    return { kind: "Prefix", optional: first(Question) !== undefined, prefix: context.textLiteral(first(Text), span.end), span };
+    return {
+      kind: "Prefix",
+      optional: first(Question) !== undefined,
+      prefix: context.textLiteral(first(Text), span.end),
+      span,
+    };
   }
   if (e.renameEntry?.[0]) {
     const { from, to } = parts(e.renameEntry[0]);
-    return { kind: "Rename", from: context.textLiteral(first(from), span.end), to: context.textLiteral(first(to), span.end), span };
+    return {
+      kind: "Rename",
+      from: context.textLiteral(first(from), span.end),
+      to: context.textLiteral(first(to), span.end),
+      span,
+    };
   }
   if (e.cacheEntry?.[0]) {
     const { path: paths, Text } = parts(e.cacheEntry[0]);
-    return { kind: "Cache", path: path(context, paths?.[0], span.end), name: context.textLiteral(first(Text), span.end), span };
+    return {
+      kind: "Cache",
+      path: path(context, paths?.[0], span.end),
+      name: context.textLiteral(first(Text), span.end),
+      span,
+    };
   }
   if (e.classEntry?.[0]) {
     const { Text, Name, map } = parts(e.classEntry[0]);
     const classes = (Text ?? []).filter(isReal).map((t) => context.textLiteral(t, span.end));
-    return { kind: "Class", classes, model: context.ident(first(Name), span.end), entries: entries(context, map?.[0]), span };
+    return {
+      kind: "Class",
+      classes,
+      model: context.ident(first(Name), span.end),
+      entries: entries(context, map?.[0]),
+      span,
+    };
   }
   return e.pathEntry?.[0] ? pathEntry(context, e.pathEntry[0], fallback) : undefined;
 }
@@ -44,7 +67,13 @@ function pathEntry(context: Context, node: C.PathEntryCstNode, fallback: number)
   const span = context.ofNode(node, fallback);
   const left = path(context, paths?.[0], span.start);
   if (From) {
-    return { kind: "From", path: left, prefix: context.textLiteral(first(Text), span.end), entries: entries(context, map?.[0]), span };
+    return {
+      kind: "From",
+      path: left,
+      prefix: context.textLiteral(first(Text), span.end),
+      entries: entries(context, map?.[0]),
+      span,
+    };
   }
   return { kind: "Assign", path: left, value: expression(context, values?.[0], span.end), span };
 }
@@ -56,7 +85,10 @@ export function path(context: Context, node: C.PathCstNode | undefined, fallback
   const start: PathPart[] = [];
   if (token) start.push({ kind: "Name", name: token.image, span: context.ofToken(token) });
   if (headSet?.[0]) start.push(setPart(context, headSet[0], fallback));
-  return { parts: [...start, ...steps.flatMap((s) => step(context, s, fallback))], span: context.ofNode(node, fallback) };
+  return {
+    parts: [...start, ...steps.flatMap((s) => step(context, s, fallback))],
+    span: context.ofNode(node, fallback),
+  };
 }
 
 function step(context: Context, node: C.PathStepCstNode, fallback: number): PathPart[] {

@@ -13,8 +13,27 @@ export type Item =
   | { readonly kind: "operator"; readonly at: number; readonly token: IToken; readonly op: BinaryOp | "->" | ".." };
 
 const strength: Readonly<Record<BinaryOp | "->" | "..", number>> = {
-  or: 1, and: 2, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, in: 4, "??": 5, "->": 6, "..": 7,
-  "+": 8, "-": 8, "++": 8, "*": 9, "/": 9, div: 9, "%": 9, "^": 11, "|": 12,
+  or: 1,
+  and: 2,
+  "==": 4,
+  "!=": 4,
+  "<": 4,
+  "<=": 4,
+  ">": 4,
+  ">=": 4,
+  in: 4,
+  "??": 5,
+  "->": 6,
+  "..": 7,
+  "+": 8,
+  "-": 8,
+  "++": 8,
+  "*": 9,
+  "/": 9,
+  div: 9,
+  "%": 9,
+  "^": 11,
+  "|": 12,
 };
 const afterNot = 4;
 const afterMinus = 11;
@@ -80,7 +99,8 @@ class Climber {
     if (op === "..") return this.range(left, opSpan);
     const rightLeast = op === "^" ? strength[op] : strength[op] + 1;
     const right = this.expression(rightLeast);
-    if (strength[op] === 4 && left.kind === "Binary" && strength[left.op] === 4) this.reportChain(left.op, left.right, op, opSpan);
+    if (strength[op] === 4 && left.kind === "Binary" && strength[left.op] === 4)
+      this.reportChain(left.op, left.right, op, opSpan);
     return { kind: "Binary", op, opSpan, left, right, span: cover(left.span, right.span) };
   }
 
@@ -175,4 +195,3 @@ function clip(text: string): string {
   const flat = text.replace(/\s+/g, " ");
   return flat.length <= 40 ? flat : `${flat.slice(0, 18)} ... ${flat.slice(-18)}`;
 }
-

@@ -30,8 +30,22 @@ export function reportFindings(context: Context, findings: readonly Finding[], t
 }
 
 const boundaries = new Set([
-  "Use", "Model", "Block", "Op", "Checkpoint", "Law", "Rewrite", "Input", "Param", "Dim", "Let", "Output", "EntryName",
-  "Require", "Ignore", "Semicolon",
+  "Use",
+  "Model",
+  "Block",
+  "Op",
+  "Checkpoint",
+  "Law",
+  "Rewrite",
+  "Input",
+  "Param",
+  "Dim",
+  "Let",
+  "Output",
+  "EntryName",
+  "Require",
+  "Ignore",
+  "Semicolon",
 ]);
 
 /** A text in stretches of one statement, declaration head or line of a map each. */
@@ -72,11 +86,11 @@ function reportOne(context: Context, f: Exclude<Finding, Unexpected>): void {
         fixes: replace("make it a `//` comment", lineComment(found)),
       });
     case "unclosed-text":
-      return reporter.report("syntax/unclosed-text", {}, span, { hint: "a text ends on its line, with a `\"`" });
+      return reporter.report("syntax/unclosed-text", {}, span, { hint: 'a text ends on its line, with a `"`' });
     case "odd-quotes":
       return reporter.report("syntax/foreign-quotes", { text: clip(found) }, span, {
         hint: `write \`"${clip(found.slice(1, -1))}"\``,
-        fixes: replace("use `\"`", `"${found.slice(1, -1).replace(/[\\"]/g, "\\$&")}"`),
+        fixes: replace('use `"`', `"${found.slice(1, -1).replace(/[\\"]/g, "\\$&")}"`),
       });
     case "foreign-sign":
       return reporter.report("syntax/foreign-sign", { found, instead: f.instead }, span, {
@@ -93,11 +107,16 @@ function reportOne(context: Context, f: Exclude<Finding, Unexpected>): void {
       });
     case "bad-repeat":
       return reporter.report("syntax/repeat-count", { text: found }, span, {
-        hint: f.instead ? `write \`${f.instead}\`` : "a repeat counts whole layers: `x12`, or `x{layers}` for a setting",
+        hint: f.instead
+          ? `write \`${f.instead}\``
+          : "a repeat counts whole layers: `x12`, or `x{layers}` for a setting",
         fixes: f.instead ? replace(`write \`${f.instead}\``, f.instead) : [],
       });
     case "stray-comma":
-      return reporter.report("syntax/stray-comma", {}, span, { hint: "leave it out", fixes: replace("leave it out", "") });
+      return reporter.report("syntax/stray-comma", {}, span, {
+        hint: "leave it out",
+        fixes: replace("leave it out", ""),
+      });
     case "unclosed-bracket":
       return reportUnclosed(context, f);
     case "stray-bracket":
@@ -106,11 +125,16 @@ function reportOne(context: Context, f: Exclude<Finding, Unexpected>): void {
         fixes: replace("leave it out", ""),
       });
     case "wrong-bracket":
-      return reporter.report("syntax/wrong-bracket", { open: context.text(context.at(f.opened)), found, close: f.instead }, span, {
-        related: [{ span: context.at(f.opened), message: "this is what it closes" }],
-        hint: `write \`${f.instead}\``,
-        fixes: replace(`write \`${f.instead}\``, f.instead),
-      });
+      return reporter.report(
+        "syntax/wrong-bracket",
+        { open: context.text(context.at(f.opened)), found, close: f.instead },
+        span,
+        {
+          related: [{ span: context.at(f.opened), message: "this is what it closes" }],
+          hint: `write \`${f.instead}\``,
+          fixes: replace(`write \`${f.instead}\``, f.instead),
+        },
+      );
     case "too-deep":
       return reporter.report("syntax/too-deep", { what: `more than ${f.limit} open brackets and \`if\`s` }, span, {
         hint: "give an inner part a name with `let`",
@@ -125,10 +149,18 @@ function reportUnclosed(context: Context, f: Extract<Finding, { kind: "unclosed-
   const word = context.text(noticed).trim();
   const insert = context.span(f.insert, f.insert);
   context.reporter.report("syntax/unclosed-bracket", { open, close: f.close }, context.at(f), {
-    related: atEnd || word === ""
-      ? [] : [{ span: noticed, message: `\`${clip(word)}\` cannot stand inside it, so \`${f.close}\` is missing before` }],
+    related:
+      atEnd || word === ""
+        ? []
+        : [{ span: noticed, message: `\`${clip(word)}\` cannot stand inside it, so \`${f.close}\` is missing before` }],
     hint: atEnd ? `the text ends before its \`${f.close}\`` : `put \`${f.close}\` where it ends`,
-    fixes: [{ title: `insert \`${f.close}\``, span: insert, replacement: f.close === "}" ? "\n}" : f.close === ">" ? " >" : f.close }],
+    fixes: [
+      {
+        title: `insert \`${f.close}\``,
+        span: insert,
+        replacement: f.close === "}" ? "\n}" : f.close === ">" ? " >" : f.close,
+      },
+    ],
   });
 }
 
@@ -161,7 +193,13 @@ function numberHint(text: string): string {
 
 function lineComment(text: string): string {
   const inner = text.replace(/^\/\*+/, "").replace(/\*+\/$/, "");
-  return inner.trim().split(/\r?\n/).map((line) => `// ${line.trim().replace(/^\* ?/, "")}`.trimEnd()).join("\n") + "\n";
+  return (
+    inner
+      .trim()
+      .split(/\r?\n/)
+      .map((line) => `// ${line.trim().replace(/^\* ?/, "")}`.trimEnd())
+      .join("\n") + "\n"
+  );
 }
 
 /** A word in the place of a sign needs spaces around it. */

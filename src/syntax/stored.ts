@@ -11,7 +11,9 @@ interface Place {
 
 /** The tree as JSON text. */
 export function storeSyntax(file: ast.File): string {
-  return JSON.stringify(file, (key, value: unknown) => (SPANS.has(key) && isPlace(value) ? [value.start, value.end] : value));
+  return JSON.stringify(file, (key, value: unknown) =>
+    SPANS.has(key) && isPlace(value) ? [value.start, value.end] : value,
+  );
 }
 
 function isPlace(value: unknown): value is Place {

@@ -65,7 +65,10 @@ export function slots(context: Context, node: C.SlotsCstNode | undefined): Slots
 
 /** The items of a list that may end in `...`. */
 function withRest<N extends C.ParamCstNode | C.SlotCstNode, I>(
-  context: Context, nodes: readonly N[], fallback: number, build: (context: Context, node: N, fallback: number) => I,
+  context: Context,
+  nodes: readonly N[],
+  fallback: number,
+  build: (context: Context, node: N, fallback: number) => I,
 ): { items: I[]; rest?: Params["rest"] & {} } {
   const items: I[] = [];
   const rests: IToken[] = [];

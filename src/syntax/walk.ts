@@ -19,5 +19,6 @@ export function forEachChild(node: Node, visit: (child: Node) => void): void {
     else if (typeof value === "object" && value !== null && "items" in value) each((value as { items: unknown }).items);
     else if (typeof value === "object" && value !== null && "kind" in value) each(Object.values(value));
   };
-  for (const [key, value] of Object.entries(node)) if (key !== "span" && key !== "opSpan" && key !== "rest") each(value);
+  for (const [key, value] of Object.entries(node))
+    if (key !== "span" && key !== "opSpan" && key !== "rest") each(value);
 }

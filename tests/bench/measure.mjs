@@ -3,7 +3,9 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
-const footer = "data:text/javascript," + encodeURIComponent(`
+const footer =
+  "data:text/javascript," +
+  encodeURIComponent(`
   import { writeSync } from "node:fs";
   process.on("exit", () => writeSync(3, JSON.stringify({ ...process.resourceUsage() })));
 `);
@@ -11,7 +13,10 @@ const footer = "data:text/javascript," + encodeURIComponent(`
 /** @returns {{ wall: number, cpu: number, peak: number, stdout: string }} seconds and megabytes; throws where the command fails */
 export async function tfm(args) {
   const start = process.hrtime.bigint();
-  const child = spawn(process.execPath, ["--import", footer, cli, ...args], { stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+  const child = spawn(process.execPath, ["--import", footer, cli, ...args], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" },
+  });
   const text = ["", "", "", ""];
   for (const fd of [1, 2, 3]) child.stdio[fd].on("data", (d) => (text[fd] += d));
   const status = await new Promise((done) => child.on("close", done));

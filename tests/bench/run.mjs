@@ -24,11 +24,24 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 say(`${machine()}\nnode ${process.version}, median of ${ROUNDS} rounds (least to most)\n`);
 for (const option of ["--version", "--help"]) add(`tfm ${option}`, await rounds(ROUNDS, () => tfm([option])), "0.15 s");
 await warm();
-add(`${HUGE}, text to graph, as a command`, await rounds(ROUNDS, () => tfm(["compile", "-m", HUGE, "--emit", "graph"])), "1 s");
-for (const [dtype, layers] of [["BF16", 18], ["F32", 8]]) await synthetic(dtype, layers);
+add(
+  `${HUGE}, text to graph, as a command`,
+  await rounds(ROUNDS, () => tfm(["compile", "-m", HUGE, "--emit", "graph"])),
+  "1 s",
+);
+for (const [dtype, layers] of [
+  ["BF16", 18],
+  ["F32", 8],
+])
+  await synthetic(dtype, layers);
 for (const name of readdirSync(checkpoints).filter((n) => statSync(join(checkpoints, n)).isDirectory()))
-  add(`compile ${name}`, await rounds(ROUNDS, (i) => tfm(["compile", join(checkpoints, name), "-o", join(folder, "small", `${name}-${i}`)])), "0.7 s");
-if (values.json) console.log(JSON.stringify({ machine: machine(), node: process.version, rounds: ROUNDS, results }, undefined, 2));
+  add(
+    `compile ${name}`,
+    await rounds(ROUNDS, (i) => tfm(["compile", join(checkpoints, name), "-o", join(folder, "small", `${name}-${i}`)])),
+    "0.7 s",
+  );
+if (values.json)
+  console.log(JSON.stringify({ machine: machine(), node: process.version, rounds: ROUNDS, results }, undefined, 2));
 
 /** In a process that has compiled something before: the library's own functions, without a command around them. */
 async function warm() {
@@ -64,14 +77,20 @@ async function synthetic(dtype, layers) {
     return result;
   });
   if (linked < bytes) throw new Error(`${linked} of ${bytes} bytes are hard-linked`);
-  add(`compile ${(bytes / 1e9).toFixed(2)} GB of ${dtype}: ${written} bytes written, the rest hard-linked`, measured, "3 s, 500 MB");
+  add(
+    `compile ${(bytes / 1e9).toFixed(2)} GB of ${dtype}: ${written} bytes written, the rest hard-linked`,
+    measured,
+    "3 s, 500 MB",
+  );
 }
 
 /** Processor time is beside the wall's: other load on the machine moves it less. */
 function add(what, { wall, cpu, peak }, promised) {
   results.push({ what, wall, ...(peak ? { cpu, peak } : {}), promised });
   const time = `${wall.median.toFixed(3)} s (${wall.least.toFixed(3)} to ${wall.most.toFixed(3)})`;
-  say(`${what}\n    ${time}${peak ? `, ${cpu.median.toFixed(2)} s of processor, peak ${peak.median.toFixed(0)} MB (to ${peak.most.toFixed(0)})` : ""}; promised: ${promised}`);
+  say(
+    `${what}\n    ${time}${peak ? `, ${cpu.median.toFixed(2)} s of processor, peak ${peak.median.toFixed(0)} MB (to ${peak.most.toFixed(0)})` : ""}; promised: ${promised}`,
+  );
 }
 
 function say(text) {
@@ -79,7 +98,10 @@ function say(text) {
 }
 
 function machine() {
-  const flags = readable("/proc/cpuinfo").match(/^flags\s*:(.*)$/m)?.[1]?.split(" ") ?? [];
+  const flags =
+    readable("/proc/cpuinfo")
+      .match(/^flags\s*:(.*)$/m)?.[1]
+      ?.split(" ") ?? [];
   const simd = ["avx2", "avx512f", "avx512_vnni", "amx_int8"].filter((f) => flags.includes(f));
   return `${cpus().length} x ${cpus()[0].model}${simd.length > 0 ? ` (${simd.join(", ")})` : ""}, ${Math.round(totalmem() / 1e9)} GB, ${process.platform}-${process.arch}`;
 }

@@ -9,13 +9,30 @@ const BYTES = { BF16: 2, F16: 2, F32: 4 };
 export function writeCheckpoint(folder, dtype, layers) {
   const { hidden, intermediate, heads, kvHeads, vocab } = SHAPE;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "config.json"), JSON.stringify({
-    architectures: ["LlamaForCausalLM"], model_type: "llama", hidden_act: "silu", hidden_size: hidden, intermediate_size: intermediate,
-    num_attention_heads: heads, num_key_value_heads: kvHeads, num_hidden_layers: layers, vocab_size: vocab, rms_norm_eps: 1e-5, rope_theta: 500_000,
-    max_position_embeddings: 8192, tie_word_embeddings: false,
-  }));
+  writeFileSync(
+    join(folder, "config.json"),
+    JSON.stringify({
+      architectures: ["LlamaForCausalLM"],
+      model_type: "llama",
+      hidden_act: "silu",
+      hidden_size: hidden,
+      intermediate_size: intermediate,
+      num_attention_heads: heads,
+      num_key_value_heads: kvHeads,
+      num_hidden_layers: layers,
+      vocab_size: vocab,
+      rms_norm_eps: 1e-5,
+      rope_theta: 500_000,
+      max_position_embeddings: 8192,
+      tie_word_embeddings: false,
+    }),
+  );
   const kv = (hidden / heads) * kvHeads;
-  const tensors = [["model.embed_tokens.weight", [vocab, hidden]], ["model.norm.weight", [hidden]], ["lm_head.weight", [vocab, hidden]]];
+  const tensors = [
+    ["model.embed_tokens.weight", [vocab, hidden]],
+    ["model.norm.weight", [hidden]],
+    ["lm_head.weight", [vocab, hidden]],
+  ];
   for (let i = 0; i < layers; i++) {
     const add = (name, shape) => tensors.push([`model.layers.${i}.${name}.weight`, shape]);
     add("input_layernorm", [hidden]);

@@ -38,7 +38,10 @@ describe.each(checkpoints)("%s", (name) => {
 /** An encoder-decoder is two models. */
 async function run(checkpoint: string, out: string): Promise<Tally> {
   if (existsSync(join(out, "model.onnx"))) return runCases(checkpoint, await open(join(out, "model.onnx")));
-  return runPairCases(checkpoint, { encoder: await open(join(out, "encoder_model.onnx")), decoder: await open(join(out, "decoder_model_merged.onnx")) });
+  return runPairCases(checkpoint, {
+    encoder: await open(join(out, "encoder_model.onnx")),
+    decoder: await open(join(out, "decoder_model_merged.onnx")),
+  });
 }
 
 async function open(path: string): Promise<Session> {
@@ -48,12 +51,21 @@ async function open(path: string): Promise<Session> {
     return { name: m.name, dims: m.shape, type: m.type };
   });
   const tensorOf = ({ shape, data }: Stored, type: string): Tensor =>
-    type === "float32" ? new Tensor("float32", Float32Array.from(data), shape) : new Tensor("int64", BigInt64Array.from(Array.from(data), BigInt), shape);
+    type === "float32"
+      ? new Tensor("float32", Float32Array.from(data), shape)
+      : new Tensor("int64", BigInt64Array.from(Array.from(data), BigInt), shape);
   return {
     inputs,
     run: async (feed) => {
-      const found = await session.run(Object.fromEntries(inputs.map((i) => [i.name, tensorOf(feed.get(i.name)!, i.type)])));
-      return new Map(Object.entries(found).map(([key, t]) => [key, { shape: t.dims, data: Float64Array.from(t.data as Float32Array) }]));
+      const found = await session.run(
+        Object.fromEntries(inputs.map((i) => [i.name, tensorOf(feed.get(i.name)!, i.type)])),
+      );
+      return new Map(
+        Object.entries(found).map(([key, t]) => [
+          key,
+          { shape: t.dims, data: Float64Array.from(t.data as Float32Array) },
+        ]),
+      );
     },
   };
 }

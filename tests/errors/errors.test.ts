@@ -42,6 +42,8 @@ describe.each(phases)("fixtures of %s", (phase) => {
 });
 
 test("every folder of fixtures belongs to a phase that runs", () => {
-  const folders = readdirSync(here).filter((f) => statSync(join(here, f)).isDirectory()).sort();
+  const folders = readdirSync(here)
+    .filter((f) => statSync(join(here, f)).isDirectory())
+    .sort();
   expect(folders).toEqual([...phases].sort());
 });

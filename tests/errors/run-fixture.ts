@@ -30,7 +30,10 @@ function header(text: string, name: string): Json | undefined {
 const program: RunFixture = async (path) => {
   const main = fixtureSource(path);
   const request: SourceRequest = {
-    library, main, uses: [], settings: [],
+    library,
+    main,
+    uses: [],
+    settings: [],
     readModule: (wanted) => (wanted === `./${main.name}` ? main : undefined),
   };
   const checked = checkAll(request);
@@ -58,12 +61,23 @@ const mapped: RunFixture = async (path) => {
   const file = fixtureSource(path);
   const config = header(file.text, "config");
   const tensors = header(file.text, "tensors") as Record<string, [StoredDtype, number[]]> | undefined;
-  const made = elaborate({ library, uses: [file], settings: [], readModule: () => undefined, config: { name: "config.json", value: config ?? {} } });
+  const made = elaborate({
+    library,
+    uses: [file],
+    settings: [],
+    readModule: () => undefined,
+    config: { name: "config.json", value: config ?? {} },
+  });
   if (!made.value || !tensors) return made.diagnostics;
   const checkpoint: Checkpoint = {
     name: "model.safetensors",
     files: [],
-    tensors: new Map(Object.entries(tensors).map(([name, [dtype, shape]]) => [name, { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 }])),
+    tensors: new Map(
+      Object.entries(tensors).map(([name, [dtype, shape]]) => [
+        name,
+        { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 },
+      ]),
+    ),
     read: () => new Uint8Array(),
     close: () => undefined,
   };

@@ -19,17 +19,21 @@ const programs = readdirSync(folder).filter((f) => f.endsWith(".tfm"));
 const expected = new Set<string>();
 
 function typesOf(model: Elaborated): string {
-  return model.types.map((t) => {
-    const { line, column } = lineColumn(t.span.file, t.span.start);
-    const text = t.span.file.text.slice(t.span.start, t.span.end).replace(/\s+/g, " ");
-    return `${line}:${column} ${text.length > 60 ? `${text.slice(0, 57)}...` : text} : ${t.text}`;
-  }).join("\n");
+  return model.types
+    .map((t) => {
+      const { line, column } = lineColumn(t.span.file, t.span.start);
+      const text = t.span.file.text.slice(t.span.start, t.span.end).replace(/\s+/g, " ");
+      return `${line}:${column} ${text.length > 60 ? `${text.slice(0, 57)}...` : text} : ${t.text}`;
+    })
+    .join("\n");
 }
 
 function onnx(model: Elaborated, target: "onnx" | "onnx-17"): string {
   const graph = prepare(model, { optimize: true, keeps: keeps(target) }).value![0]!.graph;
   const made = emitOnnx(graph, {
-    target, dataFile: "model.onnx_data", producer: { name: "tfm", version: "test" },
+    target,
+    dataFile: "model.onnx_data",
+    producer: { name: "tfm", version: "test" },
     weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }),
   });
   return printOnnx(made.model);

@@ -20,31 +20,89 @@ function texts(folder: string): string[] {
 }
 
 const sources = [...texts("stdlib"), ...texts("tests/golden"), ...texts("tests/errors"), ...texts("examples")];
-const words = ["<", ">", "{", "}", "(", ")", "[", "]", ",", "->", "=", "x3", "x{heads}", "none", "0", "7", "-1", "1e30", "if", "then", "else", "let", "output", "hidden", "seq", "mha", "rmsnorm", "new", "keep[seq -> keys]", "position(seq)", "...", ":", "in'", "over = seq", '"text"', "match", "=>", "for", "/", "^", "div"];
+const words = [
+  "<",
+  ">",
+  "{",
+  "}",
+  "(",
+  ")",
+  "[",
+  "]",
+  ",",
+  "->",
+  "=",
+  "x3",
+  "x{heads}",
+  "none",
+  "0",
+  "7",
+  "-1",
+  "1e30",
+  "if",
+  "then",
+  "else",
+  "let",
+  "output",
+  "hidden",
+  "seq",
+  "mha",
+  "rmsnorm",
+  "new",
+  "keep[seq -> keys]",
+  "position(seq)",
+  "...",
+  ":",
+  "in'",
+  "over = seq",
+  '"text"',
+  "match",
+  "=>",
+  "for",
+  "/",
+  "^",
+  "div",
+];
 
-const edit = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), kind: fc.nat(4), word: fc.nat(words.length - 1), length: fc.nat(12) });
-const mangled = fc.record({ source: fc.nat(sources.length - 1), start: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), edits: fc.array(edit, { minLength: 1, maxLength: 4 }) }).map(({ source, start, edits }) => {
-  // One declaration or a few of the text: whole files would make every run long.
-  const parts = sources[source]!.split(/\n(?=\/\/\/|(?:model|block|op|checkpoint|law|rewrite) )/);
-  const first = Math.floor(start * parts.length);
-  let text = parts.slice(first, first + 6).join("\n");
-  for (const { at, kind, word, length } of edits) {
-    const i = Math.floor(at * text.length);
-    if (kind === 0) text = text.slice(0, i) + text.slice(i + length);
-    else if (kind === 1) text = `${text.slice(0, i)} ${words[word]} ${text.slice(i)}`;
-    else if (kind === 2) text = text.slice(0, i) + text.slice(i, i + length) + text.slice(i);
-    else if (kind === 3) text = text.replace(/[\w']+/g, ((n) => (w: string) => (n-- === 0 ? words[word]! : w))(Math.floor(at * 60)));
-    else text = text.slice(0, i) + (text[i + 1] ?? "") + (text[i] ?? "") + text.slice(i + 2);
-  }
-  return text;
+const edit = fc.record({
+  at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+  kind: fc.nat(4),
+  word: fc.nat(words.length - 1),
+  length: fc.nat(12),
 });
+const mangled = fc
+  .record({
+    source: fc.nat(sources.length - 1),
+    start: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+    edits: fc.array(edit, { minLength: 1, maxLength: 4 }),
+  })
+  .map(({ source, start, edits }) => {
+    // One declaration or a few of the text: whole files would make every run long.
+    const parts = sources[source]!.split(/\n(?=\/\/\/|(?:model|block|op|checkpoint|law|rewrite) )/);
+    const first = Math.floor(start * parts.length);
+    let text = parts.slice(first, first + 6).join("\n");
+    for (const { at, kind, word, length } of edits) {
+      const i = Math.floor(at * text.length);
+      if (kind === 0) text = text.slice(0, i) + text.slice(i + length);
+      else if (kind === 1) text = `${text.slice(0, i)} ${words[word]} ${text.slice(i)}`;
+      else if (kind === 2) text = text.slice(0, i) + text.slice(i, i + length) + text.slice(i);
+      else if (kind === 3)
+        text = text.replace(/[\w']+/g, ((n) => (w: string) => (n-- === 0 ? words[word]! : w))(Math.floor(at * 60)));
+      else text = text.slice(0, i) + (text[i + 1] ?? "") + (text[i] ?? "") + text.slice(i + 2);
+    }
+    return text;
+  });
 
 test(`${RUNS} mangled programs: no crash, no hang, and every place in a text`, () => {
   let wrong = 0;
   fc.assert(
     fc.property(mangled, (text) => {
       const before = performance.now();
-      const { value, diagnostics } = checkAll(request(text, { settings: /^\s*(model|block|op|use|law|rewrite|checkpoint|\/\/\/)/.test(text) ? {} : { hidden: 16, heads: 4 } }));
+      const { value, diagnostics } = checkAll(
+        request(text, {
+          settings: /^\s*(model|block|op|use|law|rewrite|checkpoint|\/\/\/)/.test(text) ? {} : { hidden: 16, heads: 4 },
+        }),
+      );
       for (const model of value ?? []) prepare(model, { optimize: true, keeps: () => false });
       expect(performance.now() - before).toBeLessThan(20_000);
       if (diagnostics.some((d) => d.severity === "error")) wrong++;

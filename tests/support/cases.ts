@@ -44,8 +44,15 @@ export function readCases(folder: string): readonly ReadCase[] {
   const stored = readStored(join(folder, "reference.safetensors"));
   const { cases } = JSON.parse(readFileSync(join(folder, "reference.json"), "utf8")) as { cases: Record<string, Case> };
   return Object.entries(cases).map(([name, c]) => {
-    const pick = (side: "input" | "output", names: object): Tensors => new Map(Object.keys(names).map((k) => [k, stored.get(`${name}.${side}.${k}`)!]));
-    return { name, kind: c.kind ?? "forward", options: c.options ?? {}, inputs: pick("input", c.inputs), outputs: pick("output", c.outputs) };
+    const pick = (side: "input" | "output", names: object): Tensors =>
+      new Map(Object.keys(names).map((k) => [k, stored.get(`${name}.${side}.${k}`)!]));
+    return {
+      name,
+      kind: c.kind ?? "forward",
+      options: c.options ?? {},
+      inputs: pick("input", c.inputs),
+      outputs: pick("output", c.outputs),
+    };
   });
 }
 
@@ -84,7 +91,9 @@ async function decode({ name, session, tally, inputs, outputs }: Context, prefil
   const mask = first.get("attention_mask");
   let found = await session.run(feed(session, first));
   compare(tally, `${name} prefill.logits`, found.get("logits"), outputs.get("prefill.logits")!, mask);
-  for (const [key, wanted] of outputs) if (key.startsWith("past.")) compare(tally, `${name} ${key}`, found.get(key.replace("past", "present")), wanted, mask);
+  for (const [key, wanted] of outputs)
+    if (key.startsWith("past."))
+      compare(tally, `${name} ${key}`, found.get(key.replace("past", "present")), wanted, mask);
   for (let i = prefill; i < inputs.get("input_ids")!.shape[1]!; i++) {
     found = await session.run(feed(session, columns(inputs, i, i + 1), found));
     compare(tally, `${name} step${i - prefill}.logits`, found.get("logits"), outputs.get(`step${i - prefill}.logits`)!);
@@ -121,7 +130,9 @@ function following(name: string, t: Stored): Stored {
 
 /** A step's part of the inputs: its tokens and positions, and the mask from the beginning on. What has no places is passed whole. */
 export function columns(inputs: Tensors, from: number, to: number): Tensors {
-  return new Map([...inputs].map(([k, t]) => [k, t.shape.length < 2 ? t : slice(t, k === "attention_mask" ? 0 : from, to)]));
+  return new Map(
+    [...inputs].map(([k, t]) => [k, t.shape.length < 2 ? t : slice(t, k === "attention_mask" ? 0 : from, to)]),
+  );
 }
 
 function slice({ shape, data }: Stored, from: number, to: number): Stored {
@@ -136,17 +147,23 @@ function feed(session: Session, given: Tensors, past?: Tensors): ReadonlyMap<str
   const width = ids.shape.at(-1)!;
   const before = past ? [...past].find(([k]) => k.startsWith("present."))![1].shape[2]! : 0;
   const rows = ids.data.length / width;
-  const mask = given.get("attention_mask") ?? { shape: [...ids.shape.slice(0, -1), before + width], data: new Float64Array(rows * (before + width)).fill(1) };
+  const mask = given.get("attention_mask") ?? {
+    shape: [...ids.shape.slice(0, -1), before + width],
+    data: new Float64Array(rows * (before + width)).fill(1),
+  };
   const absent: Tensors = new Map([
     ["attention_mask", mask],
     ["token_type_ids", { shape: ids.shape, data: new Float64Array(ids.data.length) }],
     ["position_ids", { shape: ids.shape, data: positions(mask, width) }],
   ]);
   const declared = session.inputs.map((i) => i.name);
-  for (const name of given.keys()) if (!declared.includes(name) && !same(given.get(name), absent.get(name))) throw new Error(`the model has no input ${name}`);
+  for (const name of given.keys())
+    if (!declared.includes(name) && !same(given.get(name), absent.get(name)))
+      throw new Error(`the model has no input ${name}`);
   return new Map(
     session.inputs.map(({ name, dims }) => {
-      if (name.startsWith("past_key_values.")) return [name, past?.get(name.replace("past_key_values", "present")) ?? empty(dims, ids.shape[0]!)];
+      if (name.startsWith("past_key_values."))
+        return [name, past?.get(name.replace("past_key_values", "present")) ?? empty(dims, ids.shape[0]!)];
       const value = given.get(name) ?? absent.get(name);
       if (!value) throw new Error(`the case has no input ${name}`);
       return [name, value];
@@ -181,7 +198,8 @@ export function empty(dims: readonly (number | string)[], batch: number): Stored
 
 export function compare(tally: Tally, what: string, found: Stored | undefined, wanted: Stored, mask?: Stored): void {
   if (!found) return void tally.failures.push(`${what}: no such output`);
-  if (found.shape.join() !== wanted.shape.join()) return void tally.failures.push(`${what}: shape [${found.shape.join()}], stored [${wanted.shape.join()}]`);
+  if (found.shape.join() !== wanted.shape.join())
+    return void tally.failures.push(`${what}: shape [${found.shape.join()}], stored [${wanted.shape.join()}]`);
   const isReal = mask ? realPlaces(wanted, mask) : () => true;
   let scale = 1;
   let difference = 0;
@@ -201,7 +219,8 @@ export function compare(tally: Tally, what: string, found: Stored | undefined, w
 function realPlaces({ shape }: Stored, mask: Stored): (i: number) => boolean {
   const tail = (from: number): number => shape.slice(from).reduce((n, d) => n * d, 1);
   const rank = mask.shape.length;
-  if (shape.length >= rank && mask.shape.every((d, k) => d === shape[k])) return (i) => mask.data[Math.floor(i / tail(rank))] !== 0;
+  if (shape.length >= rank && mask.shape.every((d, k) => d === shape[k]))
+    return (i) => mask.data[Math.floor(i / tail(rank))] !== 0;
   // A cache: [batch, heads, places, head_dim].
   if (shape.length === 4 && shape[0] === mask.shape[0] && shape[2] === mask.shape[1])
     return (i) => mask.data[Math.floor(i / tail(1)) * shape[2]! + (Math.floor(i / shape[3]!) % shape[2]!)] !== 0;

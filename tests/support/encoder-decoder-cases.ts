@@ -37,15 +37,30 @@ export async function runPairCases(folder: string, pair: Pair): Promise<Tally> {
 async function remember({ name, tally, inputs, outputs, encoder }: Context): Promise<Tensors> {
   const ids = inputs.get("input_ids")!;
   const mask = inputs.get("attention_mask") ?? { shape: ids.shape, data: new Float64Array(ids.data.length).fill(1) };
-  const memory = (await encoder.run(new Map([["input_ids", ids], ["attention_mask", mask]]))).get("last_hidden_state");
+  const memory = (
+    await encoder.run(
+      new Map([
+        ["input_ids", ids],
+        ["attention_mask", mask],
+      ]),
+    )
+  ).get("last_hidden_state");
   const wanted = outputs.get("encoder_last_hidden_state");
   if (wanted) compare(tally, `${name} encoder_last_hidden_state`, memory, wanted, mask);
-  return new Map([["encoder_hidden_states", memory!], ["encoder_attention_mask", mask]]);
+  return new Map([
+    ["encoder_hidden_states", memory!],
+    ["encoder_attention_mask", mask],
+  ]);
 }
 
 async function step({ decoder }: Context, memory: Tensors, ids: Stored, past?: Tensors): Promise<Tensors> {
   const feed = decoder.inputs.map(({ name, dims }): [string, Stored] => {
-    const value = name === "input_ids" ? ids : name.startsWith("past_key_values.") ? (past?.get(name.replace("past_key_values", "present")) ?? empty(dims, ids.shape[0]!)) : memory.get(name);
+    const value =
+      name === "input_ids"
+        ? ids
+        : name.startsWith("past_key_values.")
+          ? (past?.get(name.replace("past_key_values", "present")) ?? empty(dims, ids.shape[0]!))
+          : memory.get(name);
     if (!value) throw new Error(`the case has no input ${name}`);
     return [name, value];
   });
@@ -70,7 +85,8 @@ async function decode(context: Context, prefill: number): Promise<void> {
   compare(tally, `${name} prefill.logits`, found.get("logits"), outputs.get("prefill.logits")!);
   for (const [key, wanted] of outputs) {
     const mask = key.includes(".encoder.") ? memory.get("encoder_attention_mask") : undefined;
-    if (key.startsWith("past.")) compare(tally, `${name} ${key}`, found.get(key.replace("past", "present")), wanted, mask);
+    if (key.startsWith("past."))
+      compare(tally, `${name} ${key}`, found.get(key.replace("past", "present")), wanted, mask);
   }
   for (let i = prefill; i < ids.shape[1]!; i++) {
     found = await step(context, memory, part(i, i + 1), found);

@@ -28,7 +28,13 @@ export function differenceOf(folder: string, caseName: string, change?: Change):
     return { ...file, text: file.text.replace(change.from, () => change.to) };
   };
   const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as Json;
-  const made = elaborate({ library: { modules: library.modules, read: changed }, uses: [], readModule: () => undefined, settings: [], config: { name: "config.json", value: config } });
+  const made = elaborate({
+    library: { modules: library.modules, read: changed },
+    uses: [],
+    readModule: () => undefined,
+    settings: [],
+    config: { name: "config.json", value: config },
+  });
   const said = made.diagnostics.map((d) => `${d.severity} ${d.code}`);
   if (!made.value) return said.join(", ");
   const checkpoint = openCheckpoint(folder).value!;
@@ -38,22 +44,42 @@ export function differenceOf(folder: string, caseName: string, change?: Change):
   const params = new Map([...concreteParams(graph)].map((p) => [p.path, p.param.value.type]));
   const param = (path: string): Tensor<number> => {
     const type = params.get(path)!;
-    const bytes = materializeWhole(mapped.value!.get(path)!, { path, order: type.axes, declared: type.axes, dtype: "F32" }, { checkpoint, evaluate: evaluateComputed });
+    const bytes = materializeWhole(
+      mapped.value!.get(path)!,
+      { path, order: type.axes, declared: type.axes, dtype: "F32" },
+      { checkpoint, evaluate: evaluateComputed },
+    );
     const floats = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    return { dtype: "float", axes: type.axes.map((a) => ({ name: a.name, size: a.size.known! })), data: Float64Array.from(floats) };
+    return {
+      dtype: "float",
+      axes: type.axes.map((a) => ({ name: a.name, size: a.size.known! })),
+      data: Float64Array.from(floats),
+    };
   };
   const stored = readStored(join(folder, "reference.safetensors"));
-  const reference = JSON.parse(readFileSync(join(folder, "reference.json"), "utf8")) as { cases: Record<string, { inputs: object; outputs: object }> };
+  const reference = JSON.parse(readFileSync(join(folder, "reference.json"), "utf8")) as {
+    cases: Record<string, { inputs: object; outputs: object }>;
+  };
   const { inputs: given, outputs: wanted } = reference.cases[caseName]!;
-  const ids = stored.get(`${caseName}.input.${Object.keys(given).includes("input_ids") ? "input_ids" : Object.keys(given)[0]!}`)!;
+  const ids = stored.get(
+    `${caseName}.input.${Object.keys(given).includes("input_ids") ? "input_ids" : Object.keys(given)[0]!}`,
+  )!;
   const inputs = new Map<string, Tensor<number>>();
   for (const input of graph.inputs) {
     const { axes, dtype } = input.value.type;
     const found = stored.get(`${caseName}.input.${input.outside!}`);
     const shape = found?.shape ?? ids.shape;
     const absent = made.value.inputDefaults.get(input.outside!);
-    const data = found?.data ?? Float64Array.from({ length: ids.data.length }, (_, i) => (absent === "positions" ? i % ids.shape.at(-1)! : (absent ?? 0)));
-    inputs.set(input.name, { dtype, axes: axes.map((a, i) => ({ name: a.name, size: shape[i]! })), data: dtype === "bool" ? Uint8Array.from(data) : data });
+    const data =
+      found?.data ??
+      Float64Array.from({ length: ids.data.length }, (_, i) =>
+        absent === "positions" ? i % ids.shape.at(-1)! : (absent ?? 0),
+      );
+    inputs.set(input.name, {
+      dtype,
+      axes: axes.map((a, i) => ({ name: a.name, size: shape[i]! })),
+      data: dtype === "bool" ? Uint8Array.from(data) : data,
+    });
   }
   const { outputs } = evaluateGraph(graph, { inputs, param }, { arithmetic: float64 });
   let worst = 0;

@@ -8,14 +8,20 @@ export function withoutSpans(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSpans);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).flatMap(([key, v]) => (key === "span" || key === "opSpan" ? [] : [[key, key === "rest" ? true : withoutSpans(v)]])),
+    Object.entries(value).flatMap(([key, v]) =>
+      key === "span" || key === "opSpan" ? [] : [[key, key === "rest" ? true : withoutSpans(v)]],
+    ),
   );
 }
 
 /** Of a `///` line that documents nothing, `//` is left; those that do are in the tree. */
 function read(text: string): { tree: unknown; comments: string[]; errors: string[] } {
   const { value, comments, diagnostics } = parseWithComments({ name: "test.tfm", text });
-  return { tree: withoutSpans(value), comments: comments.map((c) => c.text.replace(/^\/\/\/(?!\/)/, "//").trimEnd()), errors: diagnostics.map((d) => `${d.code}: ${d.message}`) };
+  return {
+    tree: withoutSpans(value),
+    comments: comments.map((c) => c.text.replace(/^\/\/\/(?!\/)/, "//").trimEnd()),
+    errors: diagnostics.map((d) => `${d.code}: ${d.message}`),
+  };
 }
 
 export const isSound = (text: string): boolean => read(text).errors.length === 0;

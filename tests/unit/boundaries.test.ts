@@ -33,7 +33,9 @@ test("no family, block or client is named in the compiler's sources", () => {
   const found: string[] = [];
   for (const file of sources) {
     if (file.includes("/catalog/")) continue; // examples of wrong and right programs
-    const text = code(readFileSync(join(root, file), "utf8")).replace(/(hint|usage|examples?):? ?[`"'][^\n]*/g, "").replace(/hint: [^\n]*/g, "");
+    const text = code(readFileSync(join(root, file), "utf8"))
+      .replace(/(hint|usage|examples?):? ?[`"'][^\n]*/g, "")
+      .replace(/hint: [^\n]*/g, "");
     for (const name of names) if (new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text)) found.push(`${file}: ${name}`);
   }
   expect(found).toEqual([]);
@@ -47,7 +49,23 @@ test("only host and cli import node's modules", () => {
 });
 
 /** From the bottom to the top; a folder imports only folders before it. */
-const ORDER = ["source", "diagnostics", "syntax", "format", "ir", "ops", "weights", "elaborate", "names", "passes", "layout", "backends", "equivalence", "host", "cli"];
+const ORDER = [
+  "source",
+  "diagnostics",
+  "syntax",
+  "format",
+  "ir",
+  "ops",
+  "weights",
+  "elaborate",
+  "names",
+  "passes",
+  "layout",
+  "backends",
+  "equivalence",
+  "host",
+  "cli",
+];
 
 test("imports go in one direction", () => {
   const found: string[] = [];
@@ -63,7 +81,8 @@ test("imports go in one direction", () => {
       const allowed = other <= own || (own === ORDER.indexOf("ir") && other === ORDER.indexOf("ops"));
       if (other >= 0 && !allowed) found.push(`${file} imports ${m[2]}`);
     }
-    if (/^import .* from "\.\.\/(onnx|tfjs|reference)\//m.test(text) && file.startsWith("src/backends/")) found.push(`${file} imports another backend`);
+    if (/^import .* from "\.\.\/(onnx|tfjs|reference)\//m.test(text) && file.startsWith("src/backends/"))
+      found.push(`${file} imports another backend`);
   }
   expect(found).toEqual([]);
 });

@@ -32,17 +32,40 @@ type Tensors = Record<string, readonly number[]>;
 
 function layer(i: number, prefix = ""): Tensors {
   return Object.fromEntries(
-    Object.entries({ "first.weight": [4], "second.weight": [4], "qkv.weight": [4, 12], "qkv.bias": [12], "out.weight": [4, 4], "out.bias": [4], "mlp.0.weight": [6, 4], "mlp.1.weight": [4, 6] })
-      .map(([name, shape]) => [`${prefix}block.${i}.${name}`, shape]),
+    Object.entries({
+      "first.weight": [4],
+      "second.weight": [4],
+      "qkv.weight": [4, 12],
+      "qkv.bias": [12],
+      "out.weight": [4, 4],
+      "out.bias": [4],
+      "mlp.0.weight": [6, 4],
+      "mlp.1.weight": [4, 6],
+    }).map(([name, shape]) => [`${prefix}block.${i}.${name}`, shape]),
   );
 }
 const WHOLE: Tensors = { "embed.weight": [8, 4], "last.weight": [4], ...layer(0), ...layer(1) };
 
-function map(tensors: Tensors, config: Json = { model_type: "toy", depth: 2 }, dtype: StoredDtype = "F32"): { weights: WeightMap | undefined; said: readonly string[] } {
-  const made = elaborate({ ...request(undefined, { config: { name: "config.json", value: config } }), uses: [{ name: "family.tfm", text: MODEL + MAP }] });
+function map(
+  tensors: Tensors,
+  config: Json = { model_type: "toy", depth: 2 },
+  dtype: StoredDtype = "F32",
+): { weights: WeightMap | undefined; said: readonly string[] } {
+  const made = elaborate({
+    ...request(undefined, { config: { name: "config.json", value: config } }),
+    uses: [{ name: "family.tfm", text: MODEL + MAP }],
+  });
   const checkpoint: Checkpoint = {
-    name: "model.safetensors", files: [], close: () => undefined, read: () => new Uint8Array(),
-    tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 }])),
+    name: "model.safetensors",
+    files: [],
+    close: () => undefined,
+    read: () => new Uint8Array(),
+    tensors: new Map(
+      Object.entries(tensors).map(([name, shape]) => [
+        name,
+        { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 },
+      ]),
+    ),
   };
   const mapped = made.value?.mapWeights(checkpoint);
   const all: readonly Diagnostic[] = [...made.diagnostics, ...(mapped?.diagnostics ?? [])];
@@ -54,7 +77,9 @@ test("names, steps, stars and patterns find every weight", () => {
   expect(said).toEqual([]);
   const show = (path: string): string => {
     const w = weights!.get(path)!;
-    return w.kind === "stored" ? `${w.tensor.name} as ${w.order.map((a) => a.name).join(" ")}` : `${w.kind} from ${w.kind === "computed" ? w.tensors.map((t) => t.name).join(", ") : ""}`;
+    return w.kind === "stored"
+      ? `${w.tensor.name} as ${w.order.map((a) => a.name).join(" ")}`
+      : `${w.kind} from ${w.kind === "computed" ? w.tensors.map((t) => t.name).join(", ") : ""}`;
   };
   expect(show("words.weight")).toBe("embed.weight as vocab hidden");
   expect(show("layers.1.attention.norm.weight")).toBe("block.1.first.weight as hidden");
@@ -65,7 +90,14 @@ test("names, steps, stars and patterns find every weight", () => {
 });
 
 test("a prefix may be there or not, in any order, under older names", () => {
-  const old = Object.fromEntries(Object.entries({ "model.embed.weight": [8, 4], "model.last.gamma": [4], ...layer(0, "model."), ...layer(1, "model.") }).reverse());
+  const old = Object.fromEntries(
+    Object.entries({
+      "model.embed.weight": [8, 4],
+      "model.last.gamma": [4],
+      ...layer(0, "model."),
+      ...layer(1, "model."),
+    }).reverse(),
+  );
   expect(map(old).said).toEqual([]);
 });
 
@@ -78,43 +110,69 @@ test("of two tied tensors either one will do", () => {
 
 test("a tensor that no weight takes is named; one that is ignored, or that this instance lacks, is not", () => {
   expect(map({ ...WHOLE, "block.0.rotary.inv_freq": [2] }).said).toEqual([]);
-  expect(map({ ...WHOLE, "block.0.extra": [4], "block.1.extra": [4] }).said).toEqual(["map/unread: model.safetensors holds block.0.extra and 1 more of its kind, which toy does not use"]);
-  expect(map(WHOLE, { model_type: "toy", depth: 2, biased: false }).said.map((s) => s.split(" ")[0])).toEqual(["map/unread:"]); // out.bias: the star is used by the weight
+  expect(map({ ...WHOLE, "block.0.extra": [4], "block.1.extra": [4] }).said).toEqual([
+    "map/unread: model.safetensors holds block.0.extra and 1 more of its kind, which toy does not use",
+  ]);
+  expect(map(WHOLE, { model_type: "toy", depth: 2, biased: false }).said.map((s) => s.split(" ")[0])).toEqual([
+    "map/unread:",
+  ]); // out.bias: the star is used by the weight
 });
 
 test("more layers in the file than the config counts are named", () => {
-  expect(map({ ...WHOLE, ...layer(2) }).said.every((s) => s.startsWith("map/unread") && s.includes("block.2."))).toBe(true);
+  expect(map({ ...WHOLE, ...layer(2) }).said.every((s) => s.startsWith("map/unread") && s.includes("block.2."))).toBe(
+    true,
+  );
   expect(map({ ...WHOLE, ...layer(2) }).said).toHaveLength(7); // mlp.0 and mlp.1 are of one kind
 });
 
 test("a missing tensor, a wrong shape and a wrong dtype are errors with their names", () => {
   const { "last.weight": _, ...lacking } = WHOLE;
   expect(map(lacking).said).toEqual(["map/missing: model.safetensors has no last.weight, which norm.weight needs"]);
-  expect(map({ ...WHOLE, "last.weight": [5] }).said).toEqual(["map/shape: last.weight in model.safetensors has the shape [5]; the model needs [hidden=4]"]);
-  expect(map({ ...WHOLE, "block.0.qkv.weight": [12, 4] }).said[0]).toBe("map/shape: block.0.qkv.weight in model.safetensors has the shape [12, 4]; the model needs [hidden'=4, part=3, heads=2, head_dim=2]");
+  expect(map({ ...WHOLE, "last.weight": [5] }).said).toEqual([
+    "map/shape: last.weight in model.safetensors has the shape [5]; the model needs [hidden=4]",
+  ]);
+  expect(map({ ...WHOLE, "block.0.qkv.weight": [12, 4] }).said[0]).toBe(
+    "map/shape: block.0.qkv.weight in model.safetensors has the shape [12, 4]; the model needs [hidden'=4, part=3, heads=2, head_dim=2]",
+  );
   expect(map(WHOLE, undefined, "I8").said[0]).toBe("map/not-float: embed.weight in model.safetensors is stored as I8");
 });
 
 test("a config's keys are read, known to change nothing, or named", () => {
   expect(map(WHOLE, { model_type: "toy", depth: 2, use_cache: true, dropout: 0.1, unset: null }).said).toEqual([]);
-  expect(map(WHOLE, { model_type: "toy", depth: 2, logit_scale: 3, deep: { a: 1 } }).said.map((s) => s.split(",")[0])).toEqual([
-    "config/unread: config.json sets logit_scale = 3", 'config/unread: config.json sets deep = {"a":1}',
-  ]);
+  expect(
+    map(WHOLE, { model_type: "toy", depth: 2, logit_scale: 3, deep: { a: 1 } }).said.map((s) => s.split(",")[0]),
+  ).toEqual(["config/unread: config.json sets logit_scale = 3", 'config/unread: config.json sets deep = {"a":1}']);
 });
 
 test("impossible numbers in a config are errors, not crashes", () => {
-  for (const depth of [0, -1, 1.5, 1e9, "two", [2], {}, true]) expect(map(WHOLE, { model_type: "toy", depth }).said.some((s) => /^(type|setting)\//.test(s))).toBe(true);
+  for (const depth of [0, -1, 1.5, 1e9, "two", [2], {}, true])
+    expect(map(WHOLE, { model_type: "toy", depth }).said.some((s) => /^(type|setting)\//.test(s))).toBe(true);
 });
 
 test("a model without a map takes the tensors of its weights' own paths", () => {
-  const { value } = elaborate(request("model plain(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> up: linear(6)\n}"));
+  const { value } = elaborate(
+    request("model plain(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> up: linear(6)\n}"),
+  );
   const open = (tensors: Tensors): Checkpoint => ({
-    name: "mine.safetensors", files: [], close: () => undefined, read: () => new Uint8Array(),
-    tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { name, dtype: "BF16", shape, file: "mine.safetensors", offset: 0, bytes: 0 }])),
+    name: "mine.safetensors",
+    files: [],
+    close: () => undefined,
+    read: () => new Uint8Array(),
+    tensors: new Map(
+      Object.entries(tensors).map(([name, shape]) => [
+        name,
+        { name, dtype: "BF16", shape, file: "mine.safetensors", offset: 0, bytes: 0 },
+      ]),
+    ),
   });
-  const said = (tensors: Tensors): readonly string[] => value!.mapWeights(open(tensors)).diagnostics.map((d) => d.message);
+  const said = (tensors: Tensors): readonly string[] =>
+    value!.mapWeights(open(tensors)).diagnostics.map((d) => d.message);
   expect(said({ "up.weight": [6, 4], "up.bias": [6] })).toEqual([]);
-  expect(said({ "up.weight": [4, 6], "up.bias": [6] })).toEqual(["up.weight in mine.safetensors has the shape [4, 6]; the model needs [out=6, hidden'=4]"]);
+  expect(said({ "up.weight": [4, 6], "up.bias": [6] })).toEqual([
+    "up.weight in mine.safetensors has the shape [4, 6]; the model needs [out=6, hidden'=4]",
+  ]);
   expect(said({ "up.weight": [6, 4] })).toEqual(["mine.safetensors has no up.bias, which up.bias needs"]);
-  expect(said({ "up.weight": [6, 4], "up.bias": [6], other: [1] })).toEqual(["mine.safetensors holds other, which plain does not use"]);
+  expect(said({ "up.weight": [6, 4], "up.bias": [6], other: [1] })).toEqual([
+    "mine.safetensors holds other, which plain does not use",
+  ]);
 });

@@ -23,7 +23,9 @@ const STACK = ["-e", "decoder x2 < gqa(2), rmsnorm, swiglu >", "-s", "hidden=64"
 
 describe("usage", () => {
   test("--version and --help answer on stdout", async () => {
-    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      version: string;
+    };
     expect(await tfm("--version")).toEqual({ status: 0, out: `${version}\n`, err: "" });
     const help = await tfm("--help");
     expect(help).toMatchObject({ status: 0, err: "" });
@@ -40,7 +42,11 @@ describe("usage", () => {
   });
 
   test("nothing to read, two things to read, and -m beside a checkpoint are usage errors", async () => {
-    for (const argv of [["check"], ["check", "a.tfm", "-e", "x"], ["info", join("tests", "checkpoints", "kjv"), "-m", "x"]]) {
+    for (const argv of [
+      ["check"],
+      ["check", "a.tfm", "-e", "x"],
+      ["info", join("tests", "checkpoints", "kjv"), "-m", "x"],
+    ]) {
       const said = await tfm(...argv);
       expect(said, argv.join(" ")).toMatchObject({ status: 2, out: "" });
       expect(said.err).toMatch(/^error: /);
@@ -57,8 +63,16 @@ describe("what cannot be read", () => {
     ["cli/no-such-source", () => [file("model.tfm", "") && join(folder, "modle.tfm")], /did you mean .*model\.tfm\?/],
     ["cli/no-such-source", () => ["decoder x2 < mha >"], /stands after -e/],
     ["cli/not-a-source", () => [file("weights/model.safetensors", "")], /a file of weights/],
-    ["cli/no-config", () => [file("downloads/a/config.json", "{}").replace("/a/config.json", "")], /there is one in .*downloads\/a/],
-    ["cli/bad-config", () => [file("cut/config.json", '{"model_type": ').replace("/config.json", "")], /config\.json is no JSON object/],
+    [
+      "cli/no-config",
+      () => [file("downloads/a/config.json", "{}").replace("/a/config.json", "")],
+      /there is one in .*downloads\/a/,
+    ],
+    [
+      "cli/bad-config",
+      () => [file("cut/config.json", '{"model_type": ').replace("/config.json", "")],
+      /config\.json is no JSON object/,
+    ],
     ["cli/unreadable", () => [binary()], /no UTF-8 text/],
     ["cli/setting-form", () => [...STACK.slice(0, 2), "-s", "heads"], /takes NAME=VALUE, not heads/],
     ["cli/setting-twice", () => [...STACK, "-s", "heads=8"], /gives heads twice/],
@@ -87,7 +101,10 @@ describe("check", () => {
   });
 
   test("mistakes of several files in one run, as text and as data", async () => {
-    const a = file("a.tfm", "model a(hidden = 64, heads = 4) {\n  input x: float[batch, seq, hidden]\n  output y = x -> decoder < gqa(3), rmsnorm, swiglu >\n}\n");
+    const a = file(
+      "a.tfm",
+      "model a(hidden = 64, heads = 4) {\n  input x: float[batch, seq, hidden]\n  output y = x -> decoder < gqa(3), rmsnorm, swiglu >\n}\n",
+    );
     const b = file("b.tfm", "model b(hidden = 64) {\n  input x: float[batch, hidden]\n  output y = z\n}\n");
     const said = await tfm("check", a, b);
     expect(said.status).toBe(1);
@@ -107,7 +124,11 @@ describe("info", () => {
     expect(said).toMatchObject({ status: 0, err: "" });
     expect(said.out).toContain("6,738,415,616");
     expect(said.out).toContain("layers.{0..31}");
-    const json = JSON.parse((await tfm("info", "-m", "llama_2_7b", "--json")).out) as { parameters: number; flopsPerToken: { fixed: number }; memory: Record<string, { cachePerToken: number }> };
+    const json = JSON.parse((await tfm("info", "-m", "llama_2_7b", "--json")).out) as {
+      parameters: number;
+      flopsPerToken: { fixed: number };
+      memory: Record<string, { cachePerToken: number }>;
+    };
     expect(json.parameters).toBe(6_738_415_616);
     // Two operations for each weight but those of the table of words, which is looked up, and of the norms.
     expect(json.flopsPerToken.fixed).toBe(2 * (6_738_415_616 - 32_000 * 4096 - 65 * 4096));
@@ -138,10 +159,13 @@ describe("ops", () => {
   test("primitives and the library's operators", async () => {
     const said = await tfm("ops");
     expect(said.status).toBe(0);
-    for (const name of ["softmax", "dot", "rms_norm", "attend"]) expect(said.out).toMatch(new RegExp(`^ +${name} `, "m"));
+    for (const name of ["softmax", "dot", "rms_norm", "attend"])
+      expect(said.out).toMatch(new RegExp(`^ +${name} `, "m"));
     const one = await tfm("ops", "rms_norm");
     expect(one.out).toContain("x * rsqrt(mean(x ^ 2, over = d) + eps) * weight");
     expect((await tfm("ops", "softmaxx")).err).toContain("did you mean softmax?");
-    expect(JSON.parse((await tfm("ops", "gelu", "--json")).out)).toMatchObject([{ name: "gelu", kind: "library", kernel: true }]);
+    expect(JSON.parse((await tfm("ops", "gelu", "--json")).out)).toMatchObject([
+      { name: "gelu", kind: "library", kernel: true },
+    ]);
   });
 });

@@ -13,14 +13,31 @@ function model(text: string, options: Parameters<typeof elaborateText>[1] = {}):
 
 const paths = (m: Elaborated): string[] => [...concreteParams(m.graph)].map((p) => p.path);
 const output = (m: Elaborated): string => showType(m.graph.outputs[0]!.value.type);
-const body = (inside: string, settings = "hidden = 8, heads = 2"): string => `model m(${settings}) {\n  input x: float[batch, seq, hidden]\n${inside}\n}`;
+const body = (inside: string, settings = "hidden = 8, heads = 2"): string =>
+  `model m(${settings}) {\n  input x: float[batch, seq, hidden]\n${inside}\n}`;
 
 test("a weight is named by label, let, slot, parameter or block", () => {
-  const m = model(body("  let first = x -> linear(hidden)\n  output y = first -> second: linear(hidden) -> rmsnorm -> decoder < mha, rmsnorm, mlp(relu) >"));
+  const m = model(
+    body(
+      "  let first = x -> linear(hidden)\n  output y = first -> second: linear(hidden) -> rmsnorm -> decoder < mha, rmsnorm, mlp(relu) >",
+    ),
+  );
   expect(paths(m)).toEqual([
-    "first.weight", "first.bias", "second.weight", "second.bias", "rmsnorm.weight",
-    "decoder.attention.norm.weight", "decoder.attention.body.q.weight", "decoder.attention.body.k.weight", "decoder.attention.body.v.weight", "decoder.attention.body.out.weight",
-    "decoder.ffn.norm.weight", "decoder.ffn.body.up.weight", "decoder.ffn.body.up.bias", "decoder.ffn.body.down.weight", "decoder.ffn.body.down.bias",
+    "first.weight",
+    "first.bias",
+    "second.weight",
+    "second.bias",
+    "rmsnorm.weight",
+    "decoder.attention.norm.weight",
+    "decoder.attention.body.q.weight",
+    "decoder.attention.body.k.weight",
+    "decoder.attention.body.v.weight",
+    "decoder.attention.body.out.weight",
+    "decoder.ffn.norm.weight",
+    "decoder.ffn.body.up.weight",
+    "decoder.ffn.body.up.bias",
+    "decoder.ffn.body.down.weight",
+    "decoder.ffn.body.down.bias",
   ]);
 });
 
@@ -29,7 +46,9 @@ test("the user's line needs hidden and heads only", () => {
   expect(output(m)).toBe("float[batch, seq, hidden=4096]");
   const repeat = m.graph.nodes.find((n) => n.op === "repeat")!;
   expect(repeat.bodies).toHaveLength(1);
-  expect([...concreteParams(m.graph)].reduce((n, p) => n + elements(p.param), 0)).toBe(32 * (2 * 4096 + 2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 4096 * 11008));
+  expect([...concreteParams(m.graph)].reduce((n, p) => n + elements(p.param), 0)).toBe(
+    32 * (2 * 4096 + 2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 4096 * 11008),
+  );
 });
 
 test("a given is looked up where the block is applied, outwards", () => {
@@ -47,11 +66,16 @@ test("a stage that is none is left out, and an unfilled optional slot is none", 
 });
 
 test("a parameter that no branch taken reads is not made", () => {
-  expect(paths(model(body("  output y = x -> linear(hidden, bias = false) -> layernorm(scaled = false)")))).toEqual(["linear.weight", "layernorm.bias"]);
+  expect(paths(model(body("  output y = x -> linear(hidden, bias = false) -> layernorm(scaled = false)")))).toEqual([
+    "linear.weight",
+    "layernorm.bias",
+  ]);
 });
 
 test("layers that differ by the index are kept once for each kind", () => {
-  const m = model(body("  output y = x -> decoder x6 < mha(window = if layer % 3 == 0 then 4 else none), rmsnorm, mlp(relu) >"));
+  const m = model(
+    body("  output y = x -> decoder x6 < mha(window = if layer % 3 == 0 then 4 else none), rmsnorm, mlp(relu) >"),
+  );
   const repeat = m.graph.nodes.find((n) => n.op === "repeat")!;
   expect(repeat.op === "repeat" && repeat.attrs.schedule).toEqual([0, 1, 1, 0, 1, 1]);
   expect(repeat.bodies).toHaveLength(2);
@@ -66,18 +90,28 @@ test("an instance applied again has the same weights", () => {
 
 test("a stack made with new and applied twice has its weights once", () => {
   const m = model(body("  let stack = new decoder x2 < mha, rmsnorm, mlp(gelu) >\n  output y = x -> stack -> stack"));
-  expect(paths(m).filter((p) => p.endsWith("q.weight"))).toEqual(["stack.0.attention.body.q.weight", "stack.1.attention.body.q.weight"]);
+  expect(paths(m).filter((p) => p.endsWith("q.weight"))).toEqual([
+    "stack.0.attention.body.q.weight",
+    "stack.1.attention.body.q.weight",
+  ]);
 });
 
 test("an extension sees its base's names, and has only its own outputs", () => {
-  const m = model("use std.families.bert\nmodel mine(labels) extends bert { output scores = last_hidden_state -> score: linear(labels) }", { settings: { labels: 3, layers: 1 } });
+  const m = model(
+    "use std.families.bert\nmodel mine(labels) extends bert { output scores = last_hidden_state -> score: linear(labels) }",
+    { settings: { labels: 3, layers: 1 } },
+  );
   expect(m.graph.outputs.map((o) => o.outside)).toEqual(["scores"]);
   expect(paths(m)).not.toContain("pooler.weight");
 });
 
 test("extends over gives every input one more axis", () => {
-  const m = model("use std.families.bert\nmodel mine extends bert over choices { output y = pooler_output }", { settings: { layers: 1 } });
-  expect(m.graph.inputs.map((i) => showType(i.value.type))).toEqual(Array.from({ length: 3 }, (_, i) => `${i === 1 ? "bool" : "int"}[batch, choices, seq]`));
+  const m = model("use std.families.bert\nmodel mine extends bert over choices { output y = pooler_output }", {
+    settings: { layers: 1 },
+  });
+  expect(m.graph.inputs.map((i) => showType(i.value.type))).toEqual(
+    Array.from({ length: 3 }, (_, i) => `${i === 1 ? "bool" : "int"}[batch, choices, seq]`),
+  );
   expect(output(m)).toBe("float[batch, choices, hidden=768]");
 });
 
@@ -88,7 +122,10 @@ test.each([
   ["x[seq = 0]", "float[batch, hidden=8]"],
   ["x[hidden = 2..]", "float[batch, seq, hidden=6]"],
   ["x[hidden = ..3][hidden -> part]", "float[batch, seq, part=3]"],
-  ["concat[a + b -> hidden](x[hidden = ..3][hidden -> a], x[hidden = 3..][hidden -> b])", "float[batch, seq, hidden=8]"],
+  [
+    "concat[a + b -> hidden](x[hidden = ..3][hidden -> a], x[hidden = 3..][hidden -> b])",
+    "float[batch, seq, hidden=8]",
+  ],
   ["stack[pair](x, x)", "float[batch, seq, hidden=8, pair=2]"],
   ["dot(x, x[seq -> keys], over = hidden)", "float[batch, seq, keys=seq]"],
   ["mean(x, over = (seq, hidden))", "float[batch]"],
@@ -119,13 +156,18 @@ test("an error inside the library is shown at the user's call", () => {
 });
 
 test("a file uses another by its path", () => {
-  const m = model(`use "./blocks.tfm"\n${body("  output y = x -> doubled")}`, { files: { "./blocks.tfm": "block doubled() { input x: [..., d] output x + x }" } });
+  const m = model(`use "./blocks.tfm"\n${body("  output y = x -> doubled")}`, {
+    files: { "./blocks.tfm": "block doubled() { input x: [..., d] output x + x }" },
+  });
   expect(output(m)).toBe("float[batch, seq, hidden=8]");
 });
 
 test("what keep hands on is named by the let and the block it stands in", () => {
-  const m = model("model m(hidden = 8, heads = 2) grows seq {\n input x: float[batch, seq, hidden]\n output y = x -> layers: decoder x2 < mha, rmsnorm, mlp(relu) >\n}");
+  const m = model(
+    "model m(hidden = 8, heads = 2) grows seq {\n input x: float[batch, seq, hidden]\n output y = x -> layers: decoder x2 < mha, rmsnorm, mlp(relu) >\n}",
+  );
   const kept: string[] = [];
-  for (const n of m.graph.nodes) if (n.op === "repeat") for (const inner of n.bodies[0]!.nodes) if (inner.op === "keep") kept.push(inner.attrs.path);
+  for (const n of m.graph.nodes)
+    if (n.op === "repeat") for (const inner of n.bodies[0]!.nodes) if (inner.op === "keep") kept.push(inner.attrs.path);
   expect(kept).toEqual(["layers.{0}.attention.body.k", "layers.{0}.attention.body.v"]);
 });

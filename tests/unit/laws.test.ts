@@ -16,7 +16,9 @@ const options = { seed: 1, budget: 20_000, now: () => performance.now() };
 
 function lawsUnder(folder: string): readonly LawSource[] {
   const home = new URL(`../../${folder}/`, import.meta.url);
-  return readdirSync(home).filter((f) => f.endsWith(".tfm")).flatMap((f) => lawsIn(readFileSync(new URL(f, home), "utf8")));
+  return readdirSync(home)
+    .filter((f) => f.endsWith(".tfm"))
+    .flatMap((f) => lawsIn(readFileSync(new URL(f, home), "utf8")));
 }
 
 function lawsIn(text: string): readonly LawSource[] {
@@ -69,8 +71,15 @@ test("no false law is proved by residues alone", { timeout: 60_000 * seeds }, ()
       const random = randomOf(seed, title(law));
       const drawn = drawCase(law, distinctSizes(seed % 4), random, new Set(), true);
       if (!("case" in drawn)) throw new Error(`${title(law)}: ${drawn.diagnostics[0]!.message}`);
-      const points = [1, 1, 1].flatMap((scale) => evaluateAt(drawn.case, drawLeaves(drawn.case, random, { scale, positive: true })) ?? []);
-      const proof = prove({ flat: drawn.case.flat, pairs: drawn.case.pairs, points: points.map((p) => p.values) }, new Towers(random), random, () => false);
+      const points = [1, 1, 1].flatMap(
+        (scale) => evaluateAt(drawn.case, drawLeaves(drawn.case, random, { scale, positive: true })) ?? [],
+      );
+      const proof = prove(
+        { flat: drawn.case.flat, pairs: drawn.case.pairs, points: points.map((p) => p.values) },
+        new Towers(random),
+        random,
+        () => false,
+      );
       expect(proof.kind, `${title(law)}, seed ${seed}`).not.toBe("proved");
     }
 });
@@ -99,7 +108,8 @@ describe("verdicts are no stronger than their evidence", () => {
     expect(verdict.kind === "unknown" && verdict.span?.file.name).toBe("program.tfm");
   });
 
-  test("comparisons hold in regions only", () => expect(kindOf(`law "abs" (x: [batch, d]) { max(x, -x) == abs(x) }`)).toBe("sampled"));
+  test("comparisons hold in regions only", () =>
+    expect(kindOf(`law "abs" (x: [batch, d]) { max(x, -x) == abs(x) }`)).toBe("sampled"));
 
   test("a branch that no point takes is told", () => {
     const { verdict } = testText(`law "relu" (x: [batch, d]) { relu(x) == clamp(x, 0, 1000000) }`);
@@ -123,13 +133,16 @@ describe("verdicts are no stronger than their evidence", () => {
 });
 
 test("a seed repeats a run exactly", () => {
-  const once = (seed: number): string => JSON.stringify(mutants.slice(0, 5).map((law) => reportJson(new Tester({ ...options, seed }).test(law))));
+  const once = (seed: number): string =>
+    JSON.stringify(mutants.slice(0, 5).map((law) => reportJson(new Tester({ ...options, seed }).test(law))));
   expect(once(7)).toBe(once(7));
   expect(once(7)).not.toBe(once(8));
 });
 
 test("the classic mistake of a newcomer is shown in ten lines", () => {
-  const report = testText(`law "transposed" (x: [batch, d]) for d in [2] { x -> a: linear(2, bias = false) == x -> a: linear(2, bias = false) where right.a.weight = left.a.weight[d' -> m][out -> d'][m -> out] }`);
+  const report = testText(
+    `law "transposed" (x: [batch, d]) for d in [2] { x -> a: linear(2, bias = false) == x -> a: linear(2, bias = false) where right.a.weight = left.a.weight[d' -> m][out -> d'][m -> out] }`,
+  );
   expect(linesOf(report).join("\n")).toMatchInlineSnapshot(`
     "FAILED  transposed  (program.tfm:1)
         different: batch=1 d=2
@@ -148,7 +161,9 @@ describe("tfm test", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test("says what holds, and how it is known", async () => {
-    write(`law "silu" (x: [batch, d]) { silu(x) == x / (1 + exp(-x)) }\nlaw "relu" (x: [batch, d]) { relu(x) - relu(-x) == x }`);
+    write(
+      `law "silu" (x: [batch, d]) { silu(x) == x / (1 + exp(-x)) }\nlaw "relu" (x: [batch, d]) { relu(x) - relu(-x) == x }`,
+    );
     const said = await tfm("test", file);
     expect(said.status).toBe(0);
     expect(said.out).toMatch(/ok {2}silu\n {4}proved: error at most 2\^-\d+/);
@@ -160,8 +175,14 @@ describe("tfm test", () => {
     const said = await tfm("test", file, "--seed", "5");
     expect(said.status).toBe(1);
     expect(said.out).toContain("1 law: 1 failed; seed 5");
-    const json = JSON.parse((await tfm("test", file, "--json", "--seed", "5")).out) as { seed: number; laws: { holds: boolean; verdict: string; counterexample: object }[] };
-    expect(json).toMatchObject({ seed: 5, laws: [{ holds: false, verdict: "different", counterexample: { sizes: { batch: "1", d: "1" } } }] });
+    const json = JSON.parse((await tfm("test", file, "--json", "--seed", "5")).out) as {
+      seed: number;
+      laws: { holds: boolean; verdict: string; counterexample: object }[];
+    };
+    expect(json).toMatchObject({
+      seed: 5,
+      laws: [{ holds: false, verdict: "different", counterexample: { sizes: { batch: "1", d: "1" } } }],
+    });
   });
 
   test("says what is wrong with a law, and where there is none", async () => {

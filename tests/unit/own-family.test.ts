@@ -10,25 +10,64 @@ const pieces = [...page.matchAll(/```tfm\n(.*?)```/gs)].map((m) => m[1]!);
 const [model, settings, ignored, weights, packed, cache] = pieces as [string, string, string, string, string, string];
 
 const CONFIG = {
-  model_type: "gpt_neox", vocab_size: 64, hidden_size: 32, num_attention_heads: 4, num_hidden_layers: 2, intermediate_size: 48, rotary_pct: 0.25,
-  rotary_emb_base: 10000, layer_norm_eps: 1e-5, hidden_act: "gelu", use_parallel_residual: true, tie_word_embeddings: false, max_position_embeddings: 128,
+  model_type: "gpt_neox",
+  vocab_size: 64,
+  hidden_size: 32,
+  num_attention_heads: 4,
+  num_hidden_layers: 2,
+  intermediate_size: 48,
+  rotary_pct: 0.25,
+  rotary_emb_base: 10000,
+  layer_norm_eps: 1e-5,
+  hidden_act: "gelu",
+  use_parallel_residual: true,
+  tie_word_embeddings: false,
+  max_position_embeddings: 128,
 };
 
 function tensors(): Map<string, readonly number[]> {
-  const norm = (name: string): [string, number[]][] => [[`${name}.weight`, [32]], [`${name}.bias`, [32]]];
-  const linear = (name: string, out: number, into: number): [string, number[]][] => [[`${name}.weight`, [out, into]], [`${name}.bias`, [out]]];
-  const layer = (i: number): [string, number[]][] => [
-    ...norm("input_layernorm"), ...norm("post_attention_layernorm"), ...linear("attention.query_key_value", 96, 32), ...linear("attention.dense", 32, 32),
-    ...linear("mlp.dense_h_to_4h", 48, 32), ...linear("mlp.dense_4h_to_h", 32, 48),
-  ].map(([name, shape]) => [`gpt_neox.layers.${i}.${name}`, shape]);
-  return new Map([["gpt_neox.embed_in.weight", [64, 32]], ["embed_out.weight", [64, 32]], ...norm("gpt_neox.final_layer_norm"), ...layer(0), ...layer(1)]);
+  const norm = (name: string): [string, number[]][] => [
+    [`${name}.weight`, [32]],
+    [`${name}.bias`, [32]],
+  ];
+  const linear = (name: string, out: number, into: number): [string, number[]][] => [
+    [`${name}.weight`, [out, into]],
+    [`${name}.bias`, [out]],
+  ];
+  const layer = (i: number): [string, number[]][] =>
+    [
+      ...norm("input_layernorm"),
+      ...norm("post_attention_layernorm"),
+      ...linear("attention.query_key_value", 96, 32),
+      ...linear("attention.dense", 32, 32),
+      ...linear("mlp.dense_h_to_4h", 48, 32),
+      ...linear("mlp.dense_4h_to_h", 32, 48),
+    ].map(([name, shape]) => [`gpt_neox.layers.${i}.${name}`, shape]);
+  return new Map([
+    ["gpt_neox.embed_in.weight", [64, 32]],
+    ["embed_out.weight", [64, 32]],
+    ...norm("gpt_neox.final_layer_norm"),
+    ...layer(0),
+    ...layer(1),
+  ]);
 }
 
 function check(family: string): readonly string[] {
-  const made = elaborate({ ...request(undefined, { config: { name: "config.json", value: CONFIG } }), uses: [{ name: "neox.tfm", text: family }] });
+  const made = elaborate({
+    ...request(undefined, { config: { name: "config.json", value: CONFIG } }),
+    uses: [{ name: "neox.tfm", text: family }],
+  });
   const checkpoint: Checkpoint = {
-    name: "model.safetensors", files: [], read: () => new Uint8Array(), close: () => undefined,
-    tensors: new Map([...tensors()].map(([name, shape]) => [name, { name, shape, dtype: "F32", file: "model.safetensors", offset: 0, bytes: 0 }])),
+    name: "model.safetensors",
+    files: [],
+    read: () => new Uint8Array(),
+    close: () => undefined,
+    tensors: new Map(
+      [...tensors()].map(([name, shape]) => [
+        name,
+        { name, shape, dtype: "F32", file: "model.safetensors", offset: 0, bytes: 0 },
+      ]),
+    ),
   };
   const mapped = made.value?.mapWeights(checkpoint);
   const prepared = made.value && prepare(made.value, { optimize: true, keeps: () => false });

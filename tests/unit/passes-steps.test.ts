@@ -51,7 +51,8 @@ function error(model: Elaborated, optimize: boolean): number {
   const [first, step] = graphsOf(model, optimize);
   const { outputs } = reference(first!.graph, { params, inputs });
   // Inputs by their names in the graph.
-  const nameOf = (ports: readonly (Input | Output)[], outside: string): string | undefined => ports.find((p) => p.outside === outside)?.name;
+  const nameOf = (ports: readonly (Input | Output)[], outside: string): string | undefined =>
+    ports.find((p) => p.outside === outside)?.name;
   const handed = [...step!.given].flatMap(([to, from]) => {
     const value = outputs.get(nameOf(first!.graph.outputs, from) ?? "");
     return value ? [[nameOf(step!.graph.inputs, to)!, value] as const] : [];
@@ -59,10 +60,18 @@ function error(model: Elaborated, optimize: boolean): number {
   const given = new Map([...inputs, ...handed]);
   let states: Tensors | undefined;
   const rows: number[][] = [[], []];
-  for (const [from, to] of [[0, 3], [3, 4], [4, 5], [5, 6]] as const) {
+  for (const [from, to] of [
+    [0, 3],
+    [3, 4],
+    [4, 5],
+    [5, 6],
+  ] as const) {
     const found = reference(step!.graph, { params, inputs: stepInputs(step!.graph, given, "seq", from, to) }, states);
     const { data } = found.outputs.get("logits")!;
-    for (const row of [0, 1]) rows[row]!.push(...Array.from(data as ArrayLike<number>).slice((row * data.length) / 2, ((row + 1) * data.length) / 2));
+    for (const row of [0, 1])
+      rows[row]!.push(
+        ...Array.from(data as ArrayLike<number>).slice((row * data.length) / 2, ((row + 1) * data.length) / 2),
+      );
     // What was computed of the memory is handed on as it is.
     for (const path of ofMemory(step!.graph)) if (states) expect(found.states.get(path)).toEqual(states.get(path));
     states = found.states;
@@ -72,7 +81,9 @@ function error(model: Elaborated, optimize: boolean): number {
 
 /** Paths of the states that are along the source. */
 function ofMemory(graph: Graph): readonly string[] {
-  return concreteStates(graph).filter((s) => s.past.type.axes.some((a) => a.size.symbols.has("past_source"))).map((s) => s.path);
+  return concreteStates(graph)
+    .filter((s) => s.past.type.axes.some((a) => a.size.symbols.has("past_source")))
+    .map((s) => s.path);
 }
 
 const ATTENDS = `
@@ -90,31 +101,63 @@ describe("a model in two graphs computes what the whole does", () => {
     ["relative positions, pre-norm", t5],
     ["sinusoids, post-norm", transformer],
     ["a block of one's own", modelOf(program(ATTENDS, "look(memory)"))],
-    ["places of the memory, turned before they are handed on", modelOf(program(`
+    [
+      "places of the memory, turned before they are handed on",
+      modelOf(
+        program(
+          `
       block look(memory: [..., source, width]) {
         input x: [..., seq, hidden]
         let k = rope()(memory, position(source)) -> once
         let v = memory + position(source) -> once
         output x + dot(softmax(dot(x, k, over = hidden), over = source), v, over = source)
-      }`, "look(memory)"))],
-    ["read both inside and outside of once", modelOf(program(`
+      }`,
+          "look(memory)",
+        ),
+      ),
+    ],
+    [
+      "read both inside and outside of once",
+      modelOf(
+        program(
+          `
       block look(memory: [..., source, width]) {
         input x: [..., seq, hidden]
         let both = memory * 2
         let k = both -> once
         output x + dot(softmax(dot(x, k + both, over = hidden), over = source), both, over = source)
-      }`, "look(memory)"))],
-    ["mixed along the source before it is handed on", modelOf(program(`
+      }`,
+          "look(memory)",
+        ),
+      ),
+    ],
+    [
+      "mixed along the source before it is handed on",
+      modelOf(
+        program(
+          `
       block look(memory: [..., source, width]) {
         input x: [..., seq, hidden]
         let k = memory - max(memory, over = source) -> once
         output x + dot(softmax(dot(x, k, over = hidden), over = source), memory, over = source)
-      }`, "look(memory)"))],
-    ["once of what has no place in the source", modelOf(program(`
+      }`,
+          "look(memory)",
+        ),
+      ),
+    ],
+    [
+      "once of what has no place in the source",
+      modelOf(
+        program(
+          `
       block look(memory: [..., source, width]) {
         input x: [..., seq, hidden]
         output x + once(mean(memory, over = source))
-      }`, "look(memory)"))],
+      }`,
+          "look(memory)",
+        ),
+      ),
+    ],
   ];
 
   it.each(cases)("%s", (_, model) => {
@@ -140,10 +183,20 @@ describe("a model in two graphs computes what the whole does", () => {
     expect(first!.graph.inputs.map((i) => i.outside)).toEqual(["input_ids", "attention_mask"]);
     expect([...first!.inputDefaults]).toEqual([["attention_mask", 1]]);
     expect(first!.graph.outputs.map((o) => o.outside)).toEqual(["last_hidden_state"]);
-    expect(step!.graph.inputs.map((i) => i.outside).sort()).toEqual(["encoder_attention_mask", "encoder_hidden_states", "input_ids"]);
+    expect(step!.graph.inputs.map((i) => i.outside).sort()).toEqual([
+      "encoder_attention_mask",
+      "encoder_hidden_states",
+      "input_ids",
+    ]);
     expect([...step!.inputDefaults]).toEqual([["encoder_attention_mask", 1]]);
     expect(step!.graph.outputs.map((o) => o.outside)).toEqual(["logits"]);
-    expect([first!.given.size, [...step!.given]]).toEqual([0, [["encoder_hidden_states", "last_hidden_state"], ["encoder_attention_mask", "attention_mask"]]]);
+    expect([first!.given.size, [...step!.given]]).toEqual([
+      0,
+      [
+        ["encoder_hidden_states", "last_hidden_state"],
+        ["encoder_attention_mask", "attention_mask"],
+      ],
+    ]);
   });
 
   it("the step has no weight of the encoder, the first graph none of the decoder", () => {
@@ -217,22 +270,35 @@ describe("mistakes", () => {
         input x: float[batch, seq, hidden]
         output y = x -> inner(s) x2
       }`);
-    expect(splitSteps(model.graph)!.problems.map((p) => p.message)).toEqual(['once["memory"] stands inside a repeat or scan; what a graph of its own computes is named outside of them']);
+    expect(splitSteps(model.graph)!.problems.map((p) => p.message)).toEqual([
+      'once["memory"] stands inside a repeat or scan; what a graph of its own computes is named outside of them',
+    ]);
   });
 
   it("two seams of one name, and no output of a step", () => {
-    const two = modelOf(program(ATTENDS, "look(memory + once[\"memory\"](kept))"));
-    expect(splitSteps(two.graph)!.problems.map((p) => p.message)).toEqual(["two values enter the steps under the name memory"]);
+    const two = modelOf(program(ATTENDS, 'look(memory + once["memory"](kept))'));
+    expect(splitSteps(two.graph)!.problems.map((p) => p.message)).toEqual([
+      "two values enter the steps under the name memory",
+    ]);
     const none = modelOf(`
       model m(hidden = 4) grows seq {
         input s: float[batch, source, hidden]
         input x: float[batch, seq, hidden]
         output y = once["memory"](s)
       }`);
-    expect(splitSteps(none.graph)!.problems.map((p) => p.message)).toEqual(["no output depends on what grows along seq: there is nothing to do in a step"]);
+    expect(splitSteps(none.graph)!.problems.map((p) => p.message)).toEqual([
+      "no output depends on what grows along seq: there is nothing to do in a step",
+    ]);
   });
 
   it("a model without a seam is not split", () => {
-    expect(splitSteps(modelOf(undefined, { model: "llama_lm", settings: { layers: 1, vocab: 8, hidden: 8, heads: 2, intermediate: 8 } }).graph)).toBeUndefined();
+    expect(
+      splitSteps(
+        modelOf(undefined, {
+          model: "llama_lm",
+          settings: { layers: 1, vocab: 8, hidden: 8, heads: 2, intermediate: 8 },
+        }).graph,
+      ),
+    ).toBeUndefined();
   });
 });

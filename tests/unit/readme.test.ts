@@ -27,26 +27,36 @@ function words(command: string): string[] {
 }
 
 test("the first command's model fills the gaps as shown", async () => {
-  const [compile, run] = [...blocks[1]!.text.matchAll(/npx tfm ((?:compile|run) .*?)(?: &&|$)/gm)].map((m) => words(m[1]!));
+  const [compile, run] = [...blocks[1]!.text.matchAll(/npx tfm ((?:compile|run) .*?)(?: &&|$)/gm)].map((m) =>
+    words(m[1]!),
+  );
   const made = await tfm(...compile!.map((w) => (w.startsWith("tests/") ? join(root, w) : w)));
   expect(made.status, made.err).toBe(0);
   expect((await tfm(...run!)).out).toBe(blocks[2]!.text);
 });
 
 test("its program compiles, with both feed-forward networks", async () => {
-  for (const [text, parameters] of [[program, "251,200"], [program.replace("swiglu", "mlp(gelu)"), "219,072"]] as const) {
+  for (const [text, parameters] of [
+    [program, "251,200"],
+    [program.replace("swiglu", "mlp(gelu)"), "219,072"],
+  ] as const) {
     writeFileSync("my_model.tfm", text);
     const made = await tfm("compile", "my_model.tfm", "-o", "out/tiny");
     expect(made.status, made.err).toBe(0);
     expect(made.out).toContain(`parameters  ${parameters}`);
     expect(readme).toContain(parameters);
-    expect((await tfm("run", "out/tiny", "--input", "input_ids=[[1, 2, 3]]")).out).toContain("logits  float32[1, 3, 1000]");
+    expect((await tfm("run", "out/tiny", "--input", "input_ids=[[1, 2, 3]]")).out).toContain(
+      "logits  float32[1, 3, 1000]",
+    );
   }
 });
 
 /** Lines of the library move; what it says does not. */
 function withoutPlaces(text: string): string {
-  return text.replace(/^ *\d+ (?=\|)/gm, "").replace(/(std\/\S+?):\d+:\d+/g, "$1").replace(/^ +(?=[|=:-])/gm, "");
+  return text
+    .replace(/^ *\d+ (?=\|)/gm, "")
+    .replace(/(std\/\S+?):\d+:\d+/g, "$1")
+    .replace(/^ +(?=[|=:-])/gm, "");
 }
 
 test("its mistakes are reported as shown", async () => {

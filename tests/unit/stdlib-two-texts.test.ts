@@ -21,7 +21,8 @@ describe("cross-attention", () => {
       { memory_mask: mask },
     );
     const [x, memory] = [vectors(run.input("x"), BATCH, SEQ), vectors(run.input("memory"), BATCH, SOURCE)];
-    const through = (name: string, v: number[]): number[] => affine(run.weight(`a.${name}.weight`), v, run.weight(`a.${name}.bias`));
+    const through = (name: string, v: number[]): number[] =>
+      affine(run.weight(`a.${name}.weight`), v, run.weight(`a.${name}.bias`));
     const width = HIDDEN / HEADS;
     expectEach(run.output(), ["batch", "seq", "hidden"], (b, s, h) => {
       const q = through("q", x[b]![s]!);
@@ -29,7 +30,11 @@ describe("cross-attention", () => {
       const mixed: number[] = [];
       for (let head = 0; head < HEADS; head++) {
         const dims = Array.from({ length: width }, (_, d) => head * width + d);
-        const scores = k.map((key, t) => (mask[b * SOURCE + t] === 0 ? Number.NEGATIVE_INFINITY : scale * dims.reduce((sum, d) => sum + q[d]! * key[d]!, 0)));
+        const scores = k.map((key, t) =>
+          mask[b * SOURCE + t] === 0
+            ? Number.NEGATIVE_INFINITY
+            : scale * dims.reduce((sum, d) => sum + q[d]! * key[d]!, 0),
+        );
         const share = softmaxOf(scores);
         for (const d of dims) mixed.push(share.reduce((sum, w, t) => sum + w * v[t]![d]!, 0));
       }
@@ -66,9 +71,15 @@ describe("relative bias", () => {
       { x: Array.from({ length: places }, (_, i) => i), y: Array.from({ length: places }, (_, i) => i) },
     );
     const table = run.weight("near.weight");
-    expectEach(run.output(), ["seq", "keys", "heads"], (q, k, head) => table[bucketOf(k - q, buckets, furthest, bothWays) * 3 + head]!);
+    expectEach(
+      run.output(),
+      ["seq", "keys", "heads"],
+      (q, k, head) => table[bucketOf(k - q, buckets, furthest, bothWays) * 3 + head]!,
+    );
     // Every bucket is met.
-    const met = new Set(Array.from({ length: 2 * places - 1 }, (_, i) => bucketOf(i - places + 1, buckets, furthest, bothWays)));
+    const met = new Set(
+      Array.from({ length: 2 * places - 1 }, (_, i) => bucketOf(i - places + 1, buckets, furthest, bothWays)),
+    );
     expect(met.size).toBe(bothWays ? buckets - 1 : buckets); // a distance of 0 has no other side
   });
 });
@@ -77,12 +88,24 @@ describe("sinusoids", () => {
   const waves = (place: number, i: number): number => place / 10_000 ** ((2 * i) / HIDDEN);
 
   it("a sine and its cosine are neighbours, as in the paper", () => {
-    const run = evaluated(`model m(hidden = ${HIDDEN}) { input p: int[seq] output y = sinusoidal(hidden)(p) }`, { seq: 3 }, { p: [0, 5, 90] });
-    expectEach(run.output(), ["seq", "hidden"], (s, d) => (d % 2 === 0 ? Math.sin : Math.cos)(waves([0, 5, 90][s]!, Math.floor(d / 2))));
+    const run = evaluated(
+      `model m(hidden = ${HIDDEN}) { input p: int[seq] output y = sinusoidal(hidden)(p) }`,
+      { seq: 3 },
+      { p: [0, 5, 90] },
+    );
+    expectEach(run.output(), ["seq", "hidden"], (s, d) =>
+      (d % 2 === 0 ? Math.sin : Math.cos)(waves([0, 5, 90][s]!, Math.floor(d / 2))),
+    );
   });
 
   it("all sines, then all cosines", () => {
-    const run = evaluated(`model m(hidden = ${HIDDEN}) { input p: int[seq] output y = sinusoidal(hidden, neighbours = false)(p) }`, { seq: 3 }, { p: [0, 5, 90] });
-    expectEach(run.output(), ["seq", "hidden"], (s, d) => (d < HIDDEN / 2 ? Math.sin : Math.cos)(waves([0, 5, 90][s]!, d % (HIDDEN / 2))));
+    const run = evaluated(
+      `model m(hidden = ${HIDDEN}) { input p: int[seq] output y = sinusoidal(hidden, neighbours = false)(p) }`,
+      { seq: 3 },
+      { p: [0, 5, 90] },
+    );
+    expectEach(run.output(), ["seq", "hidden"], (s, d) =>
+      (d < HIDDEN / 2 ? Math.sin : Math.cos)(waves([0, 5, 90][s]!, d % (HIDDEN / 2))),
+    );
   });
 });

@@ -22,12 +22,23 @@ describe.each(entries)("%s", (code, entry) => {
 
 const fixtures = new URL("../errors/syntax/", import.meta.url).pathname;
 
-const files = readdirSync(fixtures).filter((f) => f.endsWith(".tfm")).map((name) => ({ name, text: readFileSync(fixtures + name, "utf8") }));
-const fixable = files.flatMap((file) => parse(file).diagnostics.filter((d) => d.fixes.length > 0).map((d) => ({ file, d })));
+const files = readdirSync(fixtures)
+  .filter((f) => f.endsWith(".tfm"))
+  .map((name) => ({ name, text: readFileSync(fixtures + name, "utf8") }));
+const fixable = files.flatMap((file) =>
+  parse(file)
+    .diagnostics.filter((d) => d.fixes.length > 0)
+    .map((d) => ({ file, d })),
+);
 
-test.each(fixable.map(({ file, d }) => [`${file.name}: ${d.code} at ${d.span!.start}`, file, d] as const))("the fix of %s", (_, file, d) => {
-  const { span, replacement } = d.fixes[0]!;
-  const text = file.text.slice(0, span.start) + replacement + file.text.slice(span.end);
-  const left = parse({ name: file.name, text }).diagnostics.filter((o) => o.code === d.code && o.span!.start === d.span!.start);
-  expect(left.filter((o) => o.message === d.message)).toEqual([]);
-});
+test.each(fixable.map(({ file, d }) => [`${file.name}: ${d.code} at ${d.span!.start}`, file, d] as const))(
+  "the fix of %s",
+  (_, file, d) => {
+    const { span, replacement } = d.fixes[0]!;
+    const text = file.text.slice(0, span.start) + replacement + file.text.slice(span.end);
+    const left = parse({ name: file.name, text }).diagnostics.filter(
+      (o) => o.code === d.code && o.span!.start === d.span!.start,
+    );
+    expect(left.filter((o) => o.message === d.message)).toEqual([]);
+  },
+);

@@ -18,7 +18,7 @@ test.each([
   ["- - x * y", "((- (- x)) * y)"],
   ["a ?? b == c", "((a ?? b) == c)"],
   ["a -> f ?? b", "((a -> f) ?? b)"],
-  ["1 + \"a\" | \"b\"", "(1 + (\"a\" | \"b\"))"],
+  ['1 + "a" | "b"', '(1 + ("a" | "b"))'],
   ["a ++ b div c % d", "(a ++ ((b div c) % d))"],
   ["a + x -> f -> g(1)", "(((a + x) -> f) -> g(1))"],
   ["x + (y -> f) -> n: g", "((x + P((y -> f))) -> n:g)"],
@@ -38,9 +38,9 @@ test.each([
   ["deep x{2 * n} < a >", "deep x{(2 * n)}<a>"],
   ["[for t in f(xs): t in ys]", "[for t in f(xs): (t in ys)]"],
   ["[for i in 0..n: i]", "[for i in 0..n: i]"],
-  ["match o { pre => a, \"b\" | 2 => c true => d }", "match o {pre=>a,\"b\"|2=>c,true=>d}"],
+  ['match o { pre => a, "b" | 2 => c true => d }', 'match o {pre=>a,"b"|2=>c,true=>d}'],
   ["128_256 + 5e5 + 1.5", "((128256 + 500000) + 1.5)"],
-  ["\"a\\\"b\\\\c\\n\"", "\"a\\\"b\\\\c\\n\""],
+  ['"a\\"b\\\\c\\n"', '"a\\"b\\\\c\\n"'],
 ])("%s", (text, tree) => {
   const { codes, ...rest } = read(text);
   // The one list of a named item here is an error of its own.
@@ -61,10 +61,14 @@ test.each([
   ["if a < b and c > d then 1 else 2", "if ((a < b) and (c > d)) then 1 else 2 fi"],
   ["where(a < b, x, y > z)", "where((a < b),x,(y > z))"],
   ["match z { pre => a < b  post => c > d }", "match z {pre=>(a < b),post=>(c > d)}"],
-  ["decoder < mla(512), if layer < 3 then swiglu else moe(256) < swiglu > >",
-    "decoder<mla(512),if (layer < 3) then swiglu else moe(256)<swiglu> fi>"],
-  ["d < norm = a, n: b -> c(1) x2, match k { x => a y => b }, new q, ... >",
-    "d<norm=a,(n:b -> c(1) x{2}),match k {x=>a,y=>b},new q,...>"],
+  [
+    "decoder < mla(512), if layer < 3 then swiglu else moe(256) < swiglu > >",
+    "decoder<mla(512),if (layer < 3) then swiglu else moe(256)<swiglu> fi>",
+  ],
+  [
+    "d < norm = a, n: b -> c(1) x2, match k { x => a y => b }, new q, ... >",
+    "d<norm=a,(n:b -> c(1) x{2}),match k {x=>a,y=>b},new q,...>",
+  ],
   ["d < none, (a -> b), x.{q, k}.w >", "d<none,P((a -> b)),x.{q,k}.w>"],
   ["d < a > x2", "d<a> x{2}"],
   ["d < >", "d<>"],
@@ -99,9 +103,13 @@ test.each([
   ["f(a, [b)", "f(a,[b])", ["unclosed-bracket"]],
   ["f(a, b]", "f(a,b)", ["wrong-bracket"]],
   ["f(a))", "f(a)", ["stray-bracket"]],
-  ["a && !b || c ** 2", "((a and (not b)) or (c ^ 2))", ["foreign-sign", "foreign-sign", "foreign-sign", "foreign-sign"]],
+  [
+    "a && !b || c ** 2",
+    "((a and (not b)) or (c ^ 2))",
+    ["foreign-sign", "foreign-sign", "foreign-sign", "foreign-sign"],
+  ],
   ["a \u2192 f \u2264 2", "((a -> f) <= 2)", ["foreign-sign", "foreign-sign"]],
-  ["'full' == x", "(\"full\" == x)", ["foreign-quotes"]],
+  ["'full' == x", '("full" == x)', ["foreign-quotes"]],
   ["d x 12 < a >", "d x{12}<a>", ["repeat-count"]],
   ["d x0 < a >", "d x{HOLE}<a>", ["repeat-count"]],
   ["x * .5", "(x * 0.5)", ["bad-number"]],
@@ -115,7 +123,9 @@ test.each([
 });
 
 test("integers are told from other numbers", () => {
-  const flags = ["12", "1_000", "1.0", "5e5"].map((text) => parse({ name: "t", text }).value.bare as { integer?: boolean });
+  const flags = ["12", "1_000", "1.0", "5e5"].map(
+    (text) => parse({ name: "t", text }).value.bare as { integer?: boolean },
+  );
   expect(flags.map((n) => n.integer)).toEqual([true, true, false, false]);
 });
 

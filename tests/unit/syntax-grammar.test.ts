@@ -25,9 +25,31 @@ test("the README has an EBNF line for what each rule of the parser reads", () =>
   const ebnf = /```ebnf\n([^]*?)```/.exec(readFileSync(`${grammar}README.md`, "utf8"))![1]!;
   const defined = [...ebnf.matchAll(/^(\w+) +=/gm)].map((m) => m[1]!).sort();
   // Rules of the parser that are one alternative of another, and stand there in the EBNF.
-  const inlined = ["use", "model", "block", "op", "checkpoint", "law", "rewrite", "tensor", "dim", "let", "output", "outputHead",
-    "requireEntry", "ignoreEntry", "prefixEntry", "renameEntry", "cacheEntry", "classEntry", "pathEntry", "where", "if", "match",
-    "list"];
+  const inlined = [
+    "use",
+    "model",
+    "block",
+    "op",
+    "checkpoint",
+    "law",
+    "rewrite",
+    "tensor",
+    "dim",
+    "let",
+    "output",
+    "outputHead",
+    "requireEntry",
+    "ignoreEntry",
+    "prefixEntry",
+    "renameEntry",
+    "cacheEntry",
+    "classEntry",
+    "pathEntry",
+    "where",
+    "if",
+    "match",
+    "list",
+  ];
   // Parts of a line of the EBNF that the parser has inside a rule.
   const extra = ["infix", "literal"];
   const rules = Object.keys(new TfmParser().getGAstProductions()).filter((r) => !inlined.includes(r));

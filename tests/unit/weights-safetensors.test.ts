@@ -95,7 +95,8 @@ test("no length of a header is taken for the beginning of another format", () =>
   const start = new Uint8Array(8);
   for (let length = 8; length <= 8_000_000; length += 8) {
     new DataView(start.buffer).setBigUint64(0, BigInt(length), true);
-    if (headerLength(start, "model.safetensors", 100_000_000).value !== length) expect.fail(`a header of ${length} bytes`);
+    if (headerLength(start, "model.safetensors", 100_000_000).value !== length)
+      expect.fail(`a header of ${length} bytes`);
   }
 });
 

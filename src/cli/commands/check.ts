@@ -15,7 +15,11 @@ interface Checked {
   readonly models: readonly Elaborated[];
 }
 
-export async function check(io: Io, sources: readonly string[], options: SourceOptions & JsonOption): Promise<ExitCode> {
+export async function check(
+  io: Io,
+  sources: readonly string[],
+  options: SourceOptions & JsonOption,
+): Promise<ExitCode> {
   const diagnostics: Diagnostic[] = [];
   const checked: Checked[] = [];
   for (const path of sources.length === 0 ? [undefined] : sources) {
@@ -29,7 +33,8 @@ export async function check(io: Io, sources: readonly string[], options: SourceO
     diagnostics.push(...result.diagnostics);
     checked.push({ source: resolved.source.name, models: result.value ?? [] });
   }
-  if (options.json) sayJson(io, diagnostics, { sources: checked.map((c) => ({ source: c.source, models: c.models.map(asJson) })) });
+  if (options.json)
+    sayJson(io, diagnostics, { sources: checked.map((c) => ({ source: c.source, models: c.models.map(asJson) })) });
   else {
     say(io, diagnostics);
     io.out(checked.flatMap((c) => c.models.map((m) => asText(m, io))).join("\n"));
@@ -46,5 +51,12 @@ function asText(model: Elaborated, io: Io): string {
 
 function asJson(model: Elaborated): object {
   const { model: name, doc, settings } = model;
-  return { model: name, doc, settings: Object.fromEntries(settings.map((s) => [s.name, s.text])), inputs: inputsOf(model), outputs: outputsOf(model), parameters: totalElements(parametersOf(model.graph)) };
+  return {
+    model: name,
+    doc,
+    settings: Object.fromEntries(settings.map((s) => [s.name, s.text])),
+    inputs: inputsOf(model),
+    outputs: outputsOf(model),
+    parameters: totalElements(parametersOf(model.graph)),
+  };
 }

@@ -9,7 +9,14 @@ import { rereadOnnx } from "../../backends/onnx/reread.ts";
 import type { TargetName } from "../../backends/onnx/targets.ts";
 import { elaborate, prepare, syntaxOf, type Elaborated, type Prepared } from "../../compile.ts";
 import { hasErrors, type Diagnostic, type Result } from "../../diagnostics/diagnostic.ts";
-import { companions, outputProblems, writeArtifact, type ArtifactFile, type PlannedFile, type Written } from "../../host/artifact.ts";
+import {
+  companions,
+  outputProblems,
+  writeArtifact,
+  type ArtifactFile,
+  type PlannedFile,
+  type Written,
+} from "../../host/artifact.ts";
 import type { ArtifactRecord, ArtifactSignature } from "../../host/record.ts";
 import { evaluateComputed } from "../../host/computed.ts";
 import { planDataFile } from "../../host/data-file.ts";
@@ -45,7 +52,8 @@ const QUICK_TO_RUN = 64e6;
 
 export async function compile(io: Io, path: string | undefined, options: CompileOptions): Promise<ExitCode> {
   const start = performance.now();
-  if (options.emit === undefined && options.out === undefined) return usage(io, "say where to put the compiled model: -o FOLDER");
+  if (options.emit === undefined && options.out === undefined)
+    return usage(io, "say where to put the compiled model: -o FOLDER");
   const resolved = resolveSource(path, options);
   if ("usage" in resolved) return usage(io, resolved.usage);
   if ("diagnostics" in resolved) return fail(io, options, resolved.diagnostics);
@@ -54,7 +62,11 @@ export async function compile(io: Io, path: string | undefined, options: Compile
   const { value: model, diagnostics: found } = elaborate(source.request);
   const diagnostics = [...found];
   if (!model) return fail(io, options, diagnostics);
-  const prepared = prepare(model, { ...(options.cache === undefined ? {} : { cache: options.cache }), optimize: options.optimize, keeps: keeps(options.target) });
+  const prepared = prepare(model, {
+    ...(options.cache === undefined ? {} : { cache: options.cache }),
+    optimize: options.optimize,
+    keeps: keeps(options.target),
+  });
   diagnostics.push(...prepared.diagnostics);
   if (!prepared.value) return fail(io, options, diagnostics);
   const early = earlyStage(options.emit, model, prepared.value);
@@ -63,9 +75,26 @@ export async function compile(io: Io, path: string | undefined, options: Compile
   diagnostics.push(...said);
   if (!weights) return fail(io, options, diagnostics);
   try {
-    const job: Job = { io, source, options, model, weights, parts: prepared.value.map((p) => partOf(p, weights, options)) };
-    if (options.emit === "layout") return emitted(io, texts(job.parts, ({ artifact }) => printOnnxLayout(artifact)), diagnostics);
-    if (options.emit === "onnx") return emitted(io, texts(job.parts, ({ artifact }) => printOnnx(artifact.model)), diagnostics);
+    const job: Job = {
+      io,
+      source,
+      options,
+      model,
+      weights,
+      parts: prepared.value.map((p) => partOf(p, weights, options)),
+    };
+    if (options.emit === "layout")
+      return emitted(
+        io,
+        texts(job.parts, ({ artifact }) => printOnnxLayout(artifact)),
+        diagnostics,
+      );
+    if (options.emit === "onnx")
+      return emitted(
+        io,
+        texts(job.parts, ({ artifact }) => printOnnx(artifact.model)),
+        diagnostics,
+      );
     const { value: written, diagnostics: last } = await write(job);
     diagnostics.push(...last);
     if (!written) return fail(io, options, diagnostics);
@@ -143,7 +172,12 @@ function sourceOf(weights: Weights): (path: string) => NonNullable<ReturnType<We
 function partOf(prepared: Prepared, weights: Weights, { target }: CompileOptions): Part {
   const file = `${prepared.name}.onnx`;
   const dataFile = `${file}_data`;
-  return { prepared, file, dataFile, artifact: emitOnnx(prepared.graph, { target, weights: sourceOf(weights), dataFile, producer: producer() }) };
+  return {
+    prepared,
+    file,
+    dataFile,
+    artifact: emitOnnx(prepared.graph, { target, weights: sourceOf(weights), dataFile, producer: producer() }),
+  };
 }
 
 async function write(job: Job): Promise<Result<Written & { readonly checked: string }>> {
@@ -153,7 +187,14 @@ async function write(job: Job): Promise<Result<Written & { readonly checked: str
   const problems = outputProblems(out, from);
   if (problems.length > 0) return { diagnostics: problems };
   const settings = Object.fromEntries(model.settings.map((s) => [s.name, s.text]));
-  const record = { producer: producer(), source: source.name, sourceHash: sourceHash(source.request), settings, target: options.target, ...signatureOf(parts) };
+  const record = {
+    producer: producer(),
+    source: source.name,
+    sourceHash: sourceHash(source.request),
+    settings,
+    target: options.target,
+    ...signatureOf(parts),
+  };
   const bar = await progressBar(io, "writing");
   let checked = "";
   try {
@@ -176,17 +217,33 @@ async function write(job: Job): Promise<Result<Written & { readonly checked: str
 /** Of the first file; where there are several, also of each by its name. */
 function signatureOf(parts: readonly Part[]): ArtifactSignature & Pick<ArtifactRecord, "graphs"> {
   const signatures = parts.map(({ prepared, artifact }) => portsOf(prepared, artifact.signature));
-  const graphs = parts.map(({ file, prepared: { given } }, i) => ({ file, ...signatures[i]!, ...(given.size > 0 ? { given: Object.fromEntries(given) } : {}) }));
+  const graphs = parts.map(({ file, prepared: { given } }, i) => ({
+    file,
+    ...signatures[i]!,
+    ...(given.size > 0 ? { given: Object.fromEntries(given) } : {}),
+  }));
   return { ...signatures[0]!, ...(graphs.length > 1 ? { graphs } : {}) };
 }
 
 function filesOf({ parts, source, options, weights }: Job): readonly PlannedFile[] {
-  const folder = source.folder ?? (options.weights !== undefined && isFolder(options.weights) ? options.weights : undefined);
+  const folder =
+    source.folder ?? (options.weights !== undefined && isFolder(options.weights) ? options.weights : undefined);
   const paths = new Map(weights.checkpoint?.files.map((f) => [f.name, f.path]));
   return [
     ...parts.map(({ file, artifact }): PlannedFile => ({ kind: "bytes", name: file, bytes: artifact.model })),
-    ...parts.filter((p) => p.artifact.planned.length > 0).map(({ dataFile, artifact }) => planDataFile(dataFile, artifact.planned, sourceOf(weights), { checkpoint: weights.checkpoint, evaluate: evaluateComputed })),
-    ...[...new Set(parts.flatMap((p) => p.artifact.linkedFiles))].map((name): PlannedFile => ({ kind: options.copy ? "copy" : "link", name, from: paths.get(name)! })),
+    ...parts
+      .filter((p) => p.artifact.planned.length > 0)
+      .map(({ dataFile, artifact }) =>
+        planDataFile(dataFile, artifact.planned, sourceOf(weights), {
+          checkpoint: weights.checkpoint,
+          evaluate: evaluateComputed,
+        }),
+      ),
+    ...[...new Set(parts.flatMap((p) => p.artifact.linkedFiles))].map((name): PlannedFile => ({
+      kind: options.copy ? "copy" : "link",
+      name,
+      from: paths.get(name)!,
+    })),
     ...(folder === undefined ? [] : companions(folder)),
   ];
 }
@@ -199,25 +256,41 @@ interface Checked {
 /** Reads the written model again; a small one is run as well. */
 async function checkWritten(job: Job, folder: string): Promise<Checked> {
   for (const part of job.parts) reread(folder, part);
-  if (totalElements(parametersOf(job.model.graph)) * 4 > QUICK_TO_RUN) return { checked: "re-read, not run: its weights are too large for that to be quick", diagnostics: [] };
+  if (totalElements(parametersOf(job.model.graph)) * 4 > QUICK_TO_RUN)
+    return { checked: "re-read, not run: its weights are too large for that to be quick", diagnostics: [] };
   return runOnce(job, folder);
 }
 
 function reread(folder: string, { file, artifact }: Part): void {
-  const problems = rereadOnnx(readFileSync(join(folder, file)), { signature: artifact.signature, fileSize: (name) => statOf(join(folder, name))?.size });
+  const problems = rereadOnnx(readFileSync(join(folder, file)), {
+    signature: artifact.signature,
+    fileSize: (name) => statOf(join(folder, name))?.size,
+  });
   if (problems.length > 0) throw new Error(`the written model is not sound: ${problems.slice(0, 3).join("; ")}`);
 }
 
 async function runOnce({ model, options, parts, weights }: Job, folder: string): Promise<Checked> {
-  const [{ selfCheck }, { parameterReader }, { openModel }] = await Promise.all([import("../self-check.ts"), import("../parameters.ts"), import("../runtime.ts")]);
+  const [{ selfCheck }, { parameterReader }, { openModel }] = await Promise.all([
+    import("../self-check.ts"),
+    import("../parameters.ts"),
+    import("../runtime.ts"),
+  ]);
   const sessions = new Map<Prepared["name"], Awaited<ReturnType<typeof openModel>>>();
   try {
     for (const { prepared, file } of parts) sessions.set(prepared.name, await openModel(join(folder, file)));
-    const result = await selfCheck(model, options.cache, parameterReader(model.graph, weights), (name) => sessions.get(name)!.run);
+    const result = await selfCheck(
+      model,
+      options.cache,
+      parameterReader(model.graph, weights),
+      (name) => sessions.get(name)!.run,
+    );
     if (result.kind === "differs") return { checked: "", diagnostics: [result.diagnostic] };
     if (result.kind === "not-run") return { checked: `re-read; not run, because ${result.reason}`, diagnostics: [] };
     const steps = result.steps === 1 ? "once" : `for ${result.steps} steps`;
-    return { checked: `re-read; run ${steps} in ONNX Runtime: within ${result.error.toExponential(0)} of what the program means`, diagnostics: [] };
+    return {
+      checked: `re-read; run ${steps} in ONNX Runtime: within ${result.error.toExponential(0)} of what the program means`,
+      diagnostics: [],
+    };
   } finally {
     for (const session of sessions.values()) await session.close();
   }
@@ -232,7 +305,12 @@ function asText({ io, model, parts, options, weights }: Job, made: Made): string
     ["target", options.target],
     ["parameters", `${grouped(totalElements(parametersOf(model.graph)))}, ${from}`],
     ...parts.flatMap(({ file, artifact }) => [
-      ...(parts.length > 1 ? [["", "", ""], ["file", file]] : []),
+      ...(parts.length > 1
+        ? [
+            ["", "", ""],
+            ["file", file],
+          ]
+        : []),
       ...portRows("inputs", artifact.signature.inputs),
       ...portRows("outputs", artifact.signature.outputs),
     ]),
@@ -260,7 +338,9 @@ function asJson({ model, parts, options, weights }: Job, made: Made): object {
     parameters: totalElements(parametersOf(model.graph)),
     weights: weights.checkpoint?.name ?? null,
     ...parts[0]!.artifact.signature,
-    ...(parts.length > 1 ? { graphs: parts.map(({ file, artifact }) => ({ file, ...artifact.signature, nodes: artifact.nodeCounts })) } : {}),
+    ...(parts.length > 1
+      ? { graphs: parts.map(({ file, artifact }) => ({ file, ...artifact.signature, nodes: artifact.nodeCounts })) }
+      : {}),
     files: made.files,
     bytesWritten: made.written,
     nodes: parts[0]!.artifact.nodeCounts,

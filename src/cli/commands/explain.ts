@@ -16,7 +16,9 @@ export async function explain(io: Io, code: string | undefined, options: JsonOpt
   const entry = Object.hasOwn(entries, wanted) ? entries[wanted]! : undefined;
   if (!entry) {
     const close = nearestCode(wanted);
-    return fail(io, options, [diagnose("cli/unknown-code", { code: wanted }, undefined, { hint: close ? `did you mean ${close}?` : undefined })]);
+    return fail(io, options, [
+      diagnose("cli/unknown-code", { code: wanted }, undefined, { hint: close ? `did you mean ${close}?` : undefined }),
+    ]);
   }
   if (options.json) {
     const { severity, why, mend, wrong, right } = entry;
@@ -28,7 +30,11 @@ export async function explain(io: Io, code: string | undefined, options: JsonOpt
 function text(code: string, entry: Entry<object>, io: Io): string {
   const c = picocolors.createColors(io.color.out);
   const width = Math.min(io.width, 100);
-  const example = (program: string): string => program.split("\n").map((l) => `    ${l}`.trimEnd() + "\n").join("");
+  const example = (program: string): string =>
+    program
+      .split("\n")
+      .map((l) => `    ${l}`.trimEnd() + "\n")
+      .join("");
   return [
     `${c.bold(code)} (${entry.severity})\n\n`,
     wrap(entry.why, width),
@@ -43,7 +49,14 @@ function text(code: string, entry: Entry<object>, io: Io): string {
 
 function list(io: Io, options: JsonOption): ExitCode {
   const codes = Object.keys(entries);
-  if (options.json) io.out(`${JSON.stringify(codes.map((code) => ({ code, severity: entries[code]!.severity, why: entries[code]!.why })), undefined, 2)}\n`);
+  if (options.json)
+    io.out(
+      `${JSON.stringify(
+        codes.map((code) => ({ code, severity: entries[code]!.severity, why: entries[code]!.why })),
+        undefined,
+        2,
+      )}\n`,
+    );
   else io.out(table(codes.map((code) => [code, firstSentence(entries[code]!.why)])));
   return Exit.ok;
 }

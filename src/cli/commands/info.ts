@@ -12,7 +12,11 @@ import { bytes, grouped, short, table } from "../text.ts";
 import { treeOf, treeRows, type Block } from "../tree.ts";
 
 /** Bytes of one element. */
-const DTYPES: readonly (readonly [string, number])[] = [["float32", 4], ["float16", 2], ["bfloat16", 2]];
+const DTYPES: readonly (readonly [string, number])[] = [
+  ["float32", 4],
+  ["float16", 2],
+  ["bfloat16", 2],
+];
 
 interface Facts {
   readonly parameters: number;
@@ -57,15 +61,29 @@ function asText(model: Elaborated, facts: Facts, io: Io): string {
   const flops = `${short(operations.fixed)}${operations.perContextToken === 0 ? "" : ` + ${short(operations.perContextToken)} for each token of the sequence`}`;
   const memory = [
     ["", "weights", ...(kept === undefined ? [] : ["cache per token"])],
-    ...DTYPES.map(([name, size]) => [name, bytes(facts.parameters * size), ...(kept === undefined ? [] : [bytes(kept * size)])]),
+    ...DTYPES.map(([name, size]) => [
+      name,
+      bytes(facts.parameters * size),
+      ...(kept === undefined ? [] : [bytes(kept * size)]),
+    ]),
   ];
   return [
     `${c.bold(model.model)}${model.doc === "" ? "" : c.dim(`  ${model.doc.split("\n")[0]}`)}\n`,
-    model.settings.length === 0 ? "" : heading("Settings") + table(model.settings.map((s) => [s.name, s.text]), "  "),
-    heading("Inputs and outputs"), table(signatureRows(model), "  "),
-    heading("Parameters"), table([...treeRows(facts.blocks), ["total", "", grouped(facts.parameters)]], "  "),
-    heading("Cost"), table([["FLOPs per token, forward", flops]], "  "),
-    heading("Memory"), table(memory, "  "),
+    model.settings.length === 0
+      ? ""
+      : heading("Settings") +
+        table(
+          model.settings.map((s) => [s.name, s.text]),
+          "  ",
+        ),
+    heading("Inputs and outputs"),
+    table(signatureRows(model), "  "),
+    heading("Parameters"),
+    table([...treeRows(facts.blocks), ["total", "", grouped(facts.parameters)]], "  "),
+    heading("Cost"),
+    table([["FLOPs per token, forward", flops]], "  "),
+    heading("Memory"),
+    table(memory, "  "),
   ].join("");
 }
 
@@ -80,6 +98,8 @@ function asJson(model: Elaborated, facts: Facts): object {
     parameters: facts.parameters,
     blocks: facts.blocks,
     flopsPerToken: operations,
-    memory: Object.fromEntries(DTYPES.map(([name, size]) => [name, { weights: facts.parameters * size, cachePerToken: (kept ?? 0) * size }])),
+    memory: Object.fromEntries(
+      DTYPES.map(([name, size]) => [name, { weights: facts.parameters * size, cachePerToken: (kept ?? 0) * size }]),
+    ),
   };
 }

@@ -38,8 +38,13 @@ export async function ops(io: Io, name: string | undefined, options: JsonOption)
   }
   const found = all.filter((o) => o.name === name);
   if (found.length === 0) {
-    const close = nearest(name, all.map((o) => o.name));
-    return fail(io, options, [diagnose("cli/unknown-op", { name }, undefined, { hint: close ? `did you mean ${close}?` : undefined })]);
+    const close = nearest(
+      name,
+      all.map((o) => o.name),
+    );
+    return fail(io, options, [
+      diagnose("cli/unknown-op", { name }, undefined, { hint: close ? `did you mean ${close}?` : undefined }),
+    ]);
   }
   if (options.json) io.out(`${JSON.stringify(found, undefined, 2)}\n`);
   else io.out(found.map((o) => page(o, io)).join("\n"));
@@ -48,7 +53,14 @@ export async function ops(io: Io, name: string | undefined, options: JsonOption)
 
 function primitiveOps(): readonly Described[] {
   return Object.values(primitives).map((p) => ({
-    name: p.name, kind: "primitive", module: "", signature: `${p.name}(${p.operands.join(", ")})`, doc: p.doc, traits: p.traits, constraints: p.constraints, kernel: true,
+    name: p.name,
+    kind: "primitive",
+    module: "",
+    signature: `${p.name}(${p.operands.join(", ")})`,
+    doc: p.doc,
+    traits: p.traits,
+    constraints: p.constraints,
+    kernel: true,
   }));
 }
 
@@ -78,10 +90,17 @@ function described(op: ast.Op, module: string): Described {
 function list(all: readonly Described[], io: Io): string {
   const c = picocolors.createColors(io.color.out);
   const rows = (kind: Described["kind"]): string =>
-    table(all.filter((o) => o.kind === kind).map((o) => [o.name, firstLine(o.doc), ...(kind === "library" && o.kernel ? ["(kernel)"] : [])]), "  ");
+    table(
+      all
+        .filter((o) => o.kind === kind)
+        .map((o) => [o.name, firstLine(o.doc), ...(kind === "library" && o.kernel ? ["(kernel)"] : [])]),
+      "  ",
+    );
   return [
-    `${c.bold("Primitive operators")}\n`, rows("primitive"),
-    `\n${c.bold("Operators of the library")}: what they mean is written in the language; (kernel): a target may have its own\n`, rows("library"),
+    `${c.bold("Primitive operators")}\n`,
+    rows("primitive"),
+    `\n${c.bold("Operators of the library")}: what they mean is written in the language; (kernel): a target may have its own\n`,
+    rows("library"),
   ].join("");
 }
 
@@ -110,5 +129,8 @@ function firstLine(doc: string): string {
 }
 
 function indented(text: string): string {
-  return text.split("\n").map((l) => `  ${l}`.trimEnd() + "\n").join("");
+  return text
+    .split("\n")
+    .map((l) => `  ${l}`.trimEnd() + "\n")
+    .join("");
 }

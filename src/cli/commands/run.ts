@@ -34,7 +34,11 @@ export async function run(io: Io, folder: string, options: RunOptions): Promise<
     const milliseconds = performance.now() - start;
     const written = options.out === undefined ? undefined : writeTensors(options.out, outputs);
     if (written && !written.value) return fail(io, options, written.diagnostics);
-    if (options.json) sayJson(io, diagnostics, { outputs: Object.fromEntries([...outputs].map(([name, value]) => [name, summarize(value)])), milliseconds: Math.round(milliseconds) });
+    if (options.json)
+      sayJson(io, diagnostics, {
+        outputs: Object.fromEntries([...outputs].map(([name, value]) => [name, summarize(value)])),
+        milliseconds: Math.round(milliseconds),
+      });
     else io.out(asText(artifact, outputs, io));
     io.err(`loaded and ran in ${duration(milliseconds)}\n`);
     if (written?.value) io.err(`wrote ${outputs.size} tensors to ${options.out} (${bytes(written.value.bytes)})\n`);
@@ -44,8 +48,14 @@ export async function run(io: Io, folder: string, options: RunOptions): Promise<
   }
 }
 
-function inputsOf(artifact: OpenArtifact, texts: readonly string[], problems: Diagnostic[]): ReadonlyMap<string, InputValue> {
-  const pasts = artifact.record.states.map((s) => ({ name: s.past, dtype: s.dtype ?? "float32", axes: s.axes }) as const);
+function inputsOf(
+  artifact: OpenArtifact,
+  texts: readonly string[],
+  problems: Diagnostic[],
+): ReadonlyMap<string, InputValue> {
+  const pasts = artifact.record.states.map(
+    (s) => ({ name: s.past, dtype: s.dtype ?? "float32", axes: s.axes }) as const,
+  );
   const ports = [...artifact.inputs, ...pasts];
   const given = new Map<string, InputValue>();
   for (const text of texts) {
@@ -70,7 +80,9 @@ function asText(artifact: OpenArtifact, outputs: Outputs, io: Io): string {
   const c = picocolors.createColors(io.color.out);
   const presents = new Set(artifact.record.states.map((s) => s.present));
   const shown = [...outputs].filter(([name]) => !presents.has(name));
-  const kept = [...outputs].filter(([name]) => presents.has(name)).map(([name, v]) => ({ name, dtype: v.dtype as "float32", dims: v.dims }));
+  const kept = [...outputs]
+    .filter(([name]) => presents.has(name))
+    .map(([name, v]) => ({ name, dtype: v.dtype as "float32", dims: v.dims }));
   const lines = shown.flatMap(([name, value]) => [
     `${c.bold(name)}  ${value.dtype}[${value.dims.join(", ")}]  ${rangeOf(value)}\n`,
     ...preferred(artifact.folder, value),
@@ -80,7 +92,10 @@ function asText(artifact: OpenArtifact, outputs: Outputs, io: Io): string {
 
 function rangeOf(value: TensorValue): string {
   const { min, max, mean, notFinite, values, more } = summarize(value, 8);
-  const range = min === null || max === null || mean === null ? "" : `from ${figures(min)} to ${figures(max)}, mean ${figures(mean)}`;
+  const range =
+    min === null || max === null || mean === null
+      ? ""
+      : `from ${figures(min)} to ${figures(max)}, mean ${figures(mean)}`;
   const broken = notFinite === undefined ? "" : `; ${notFinite} are not finite`;
   return `${range}${broken}${more === undefined && value.data.length > 0 ? `\n  ${JSON.stringify(values, (_, v: unknown) => (typeof v === "number" ? Number(v.toPrecision(6)) : v))}` : ""}`;
 }
@@ -97,7 +112,10 @@ function preferred(folder: string, value: TensorValue): string[] {
   const numbers = numbersOf(value);
   const best = Array.from({ length: numbers.length / size }, (_, place) => words[argmax(numbers, place * size, size)]!);
   const places = value.dims.at(-2) ?? 1;
-  return Array.from({ length: Math.min(best.length / places, 8) }, (_, row) => `  highest at each place: ${JSON.stringify(textOf(best.slice(row * places, (row + 1) * places)))}\n`);
+  return Array.from(
+    { length: Math.min(best.length / places, 8) },
+    (_, row) => `  highest at each place: ${JSON.stringify(textOf(best.slice(row * places, (row + 1) * places)))}\n`,
+  );
 }
 
 function argmax(numbers: ArrayLike<number>, start: number, count: number): number {

@@ -51,6 +51,14 @@ export async function test(io: Io, files: readonly string[], options: TestComman
 
 function summaryOf(reports: readonly LawReport[], failed: number): string {
   const count = (kind: string): number => reports.filter((r) => r.holds && r.verdict.kind === kind).length;
-  const parts = [["proved", count("proved")], ["sampled only", count("sampled")], ["different as stated", count("different")], ["failed", failed]] as const;
-  return `${reports.length} law${reports.length === 1 ? "" : "s"}: ${parts.filter(([, n]) => n > 0).map(([text, n]) => `${n} ${text}`).join(", ")}`;
+  const parts = [
+    ["proved", count("proved")],
+    ["sampled only", count("sampled")],
+    ["different as stated", count("different")],
+    ["failed", failed],
+  ] as const;
+  return `${reports.length} law${reports.length === 1 ? "" : "s"}: ${parts
+    .filter(([, n]) => n > 0)
+    .map(([text, n]) => `${n} ${text}`)
+    .join(", ")}`;
 }

@@ -3,7 +3,8 @@ import { entry } from "../diagnostic.ts";
 export const configCodes = {
   "config/unknown-family": entry<{ config: string; type: string | undefined }>({
     severity: "error",
-    message: (p) => `no checkpoint map takes ${p.config}${p.type === undefined ? "" : `, whose model_type is "${p.type}"`}`,
+    message: (p) =>
+      `no checkpoint map takes ${p.config}${p.type === undefined ? "" : `, whose model_type is "${p.type}"`}`,
     why: "A `checkpoint` declaration says from which configs a model is made, and how stored tensors become its weights.",
     mend: "Write a family file of your own, a model and a map, and give it with --use.",
     wrong: '{ "model_type": "unheard_of" }',
@@ -11,7 +12,8 @@ export const configCodes = {
   }),
   "config/unknown-class": entry<{ name: string; config: string; model: string }>({
     severity: "warning",
-    message: (p) => `${p.config} names the class ${p.name}, which the map does not know; the base model ${p.model} is compiled`,
+    message: (p) =>
+      `${p.config} names the class ${p.name}, which the map does not know; the base model ${p.model} is compiled`,
     why: "The class in `architectures` picks the head.",
     mend: 'Add a line `class "TheClass" => model { }` to the map.',
     wrong: '{ "architectures": ["SomethingElse"] }',
@@ -51,7 +53,8 @@ export const configCodes = {
   }),
   "map/shape": entry<{ tensor: string; file: string; found: readonly number[]; wanted: readonly string[] }>({
     severity: "error",
-    message: (p) => `${p.tensor} in ${p.file} has the shape [${p.found.join(", ")}]; the model needs [${p.wanted.join(", ")}]`,
+    message: (p) =>
+      `${p.tensor} in ${p.file} has the shape [${p.found.join(", ")}]; the model needs [${p.wanted.join(", ")}]`,
     why: "A stored tensor has the axes of its weight, neighbours merged; or those that a pattern in brackets names.",
     mend: "Check that config.json belongs to these weights, and that the map names the right axes.",
     wrong: '{ "hidden_size": 32 } for a tensor of width 64',
@@ -62,8 +65,8 @@ export const configCodes = {
     message: (p) => `the map gives ${p.path} the axes ${p.found.join(", ")}; it has ${p.wanted.join(", ")}`,
     why: "What stands on the right of a map's line has the axes of the weight on the left.",
     mend: "Pick, slice or rename until it does.",
-    wrong: "q.weight = \"qkv.weight\"[(part = 3, heads, head_dim), hidden']",
-    right: "q.weight = \"qkv.weight\"[(part = 3, heads, head_dim), hidden'][part = 0]",
+    wrong: 'q.weight = "qkv.weight"[(part = 3, heads, head_dim), hidden\']',
+    right: 'q.weight = "qkv.weight"[(part = 3, heads, head_dim), hidden\'][part = 0]',
   }),
   "map/not-float": entry<{ tensor: string; file: string; dtype: string }>({
     severity: "error",
@@ -83,7 +86,8 @@ export const configCodes = {
   }),
   "map/unread": entry<{ names: readonly string[]; file: string; model: string }>({
     severity: "warning",
-    message: (p) => `${p.file} holds ${p.names[0]!}${p.names.length > 1 ? ` and ${p.names.length - 1} more of its kind` : ""}, which ${p.model} does not use`,
+    message: (p) =>
+      `${p.file} holds ${p.names[0]!}${p.names.length > 1 ? ` and ${p.names.length - 1} more of its kind` : ""}, which ${p.model} does not use`,
     why: "A stored tensor that no weight takes may mean that the model lacks a part.",
     mend: "Extend the model, or `ignore` the name in the map.",
     wrong: "q_proj.bias in a model without biases",

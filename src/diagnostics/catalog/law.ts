@@ -22,24 +22,30 @@ export const lawCodes = {
     message: (p) => `there is no weight ${p.path}`,
     why: "In a `where`, `left` and `right` are the weights of the two sides, by their paths: the labels of the blocks that make them, then the parameter's own name.",
     mend: "Write the path as `tfm info` shows it for the same block.",
-    wrong: 'law "folded" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.norm.weight, right.b.bias = left.a.bias }',
-    right: 'law "folded" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.a.weight, right.b.bias = left.a.bias }',
+    wrong:
+      'law "folded" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.norm.weight, right.b.bias = left.a.bias }',
+    right:
+      'law "folded" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.a.weight, right.b.bias = left.a.bias }',
   }),
   "law/unbound-weight": entry<{ path: string; type: string }>({
     severity: "error",
-    message: (p) => `the right side has a weight ${p.path} (${p.type}), and the left side has none of that path and type`,
+    message: (p) =>
+      `the right side has a weight ${p.path} (${p.type}), and the left side has none of that path and type`,
     why: "A law is about all weights of its left side. Those of the right side are the same where path and type are the same; any other must be given in terms of the left ones, or nothing is stated about it.",
     mend: "Give it in a `where`, as an expression over `left`.",
     wrong: 'law "two names" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) }',
-    right: 'law "two names" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.{weight, bias} = left.a.{weight, bias} }',
+    right:
+      'law "two names" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.{weight, bias} = left.a.{weight, bias} }',
   }),
   "law/weight-axes": entry<{ path: string; wanted: string; found: string }>({
     severity: "error",
     message: (p) => `the weight ${p.path} is ${p.wanted}; what it is given is ${p.found}`,
     why: "What a `where` gives must have the axes of the weight, in any order; an axis that it lacks is filled with copies.",
     mend: "Rename, split or merge its axes with brackets: `left.q.weight[(kv_heads, groups) -> heads]`.",
-    wrong: 'law "transposed" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.a.weight[out -> rows], right.b.bias = left.a.bias }',
-    right: 'law "the same" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.a.weight, right.b.bias = left.a.bias }',
+    wrong:
+      'law "transposed" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.a.weight[out -> rows], right.b.bias = left.a.bias }',
+    right:
+      'law "the same" (x: [batch, d]) { x -> a: linear(3) == x -> b: linear(3) where right.b.weight = left.a.weight, right.b.bias = left.a.bias }',
   }),
   "law/no-sizes": entry<{ tried: number }>({
     severity: "error",

@@ -63,9 +63,11 @@ export const modelCodes = {
     severity: "error",
     message: (p) => `two inputs are called ${p.name}`,
     why: "Inputs of the artifact are told apart by their names.",
-    mend: "Give one another name: `as \"other\"`.",
-    wrong: 'model m(hidden = 64) {\n  input x as "in": float[batch, hidden]\n  input z as "in": float[batch, hidden]\n  output y = x + z\n}',
-    right: 'model m(hidden = 64) {\n  input x as "in": float[batch, hidden]\n  input z as "other": float[batch, hidden]\n  output y = x + z\n}',
+    mend: 'Give one another name: `as "other"`.',
+    wrong:
+      'model m(hidden = 64) {\n  input x as "in": float[batch, hidden]\n  input z as "in": float[batch, hidden]\n  output y = x + z\n}',
+    right:
+      'model m(hidden = 64) {\n  input x as "in": float[batch, hidden]\n  input z as "other": float[batch, hidden]\n  output y = x + z\n}',
   }),
   "model/output-twice": entry<{ name: string }>({
     severity: "error",
@@ -96,16 +98,20 @@ export const modelCodes = {
     message: () => "this is no initialiser",
     why: "A weight that no checkpoint fills is drawn or constant.",
     mend: "Write zeros, ones, normal(0.02) or constant(0.5).",
-    wrong: "block f() {\n  input x: [..., d]\n  param w: [d] = 3\n  output x * w\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> f\n}",
-    right: "block f() {\n  input x: [..., d]\n  param w: [d] = constant(3)\n  output x * w\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> f\n}",
+    wrong:
+      "block f() {\n  input x: [..., d]\n  param w: [d] = 3\n  output x * w\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> f\n}",
+    right:
+      "block f() {\n  input x: [..., d]\n  param w: [d] = constant(3)\n  output x * w\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> f\n}",
   }),
   "model/cache": entry<{ what: string }>({
     severity: "error",
     message: (p) => p.what,
     why: "With a cache a step sees only the new places; what reads the others must go through `keep`, which hands them on.",
     mend: "Use `keep[seq -> keys](x)` for what later places read, or compile whole sequences with --no-cache.",
-    wrong: "model m(hidden = 64) grows seq {\n  input x: float[batch, seq, hidden]\n  output y = x - mean(x, over = seq)\n}",
-    right: "model m(hidden = 64) grows seq {\n  input x: float[batch, seq, hidden]\n  output y = x - mean(x, over = hidden)\n}",
+    wrong:
+      "model m(hidden = 64) grows seq {\n  input x: float[batch, seq, hidden]\n  output y = x - mean(x, over = seq)\n}",
+    right:
+      "model m(hidden = 64) grows seq {\n  input x: float[batch, seq, hidden]\n  output y = x - mean(x, over = hidden)\n}",
   }),
   "model/cache-without-growth": entry({
     severity: "error",

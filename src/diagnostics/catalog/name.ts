@@ -46,16 +46,20 @@ export const nameCodes = {
     message: (p) => `${p.name} applies itself`,
     why: "Blocks and operators are unfolded while compiling; one that applies itself would never end.",
     mend: "Repeat a block with `xN` instead, or break the circle.",
-    wrong: "block tower() {\n  input x: [..., d]\n  output x -> tower()\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> tower()\n}",
-    right: "block storey() {\n  input x: [..., d]\n  output x + x\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> storey x3\n}",
+    wrong:
+      "block tower() {\n  input x: [..., d]\n  output x -> tower()\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> tower()\n}",
+    right:
+      "block storey() {\n  input x: [..., d]\n  output x + x\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> storey x3\n}",
   }),
   "name/path-twice": entry<{ path: string }>({
     severity: "error",
     message: (p) => `two weights would be called ${p.path}`,
     why: "Every weight has a path of its own: labels, `let`s and the names of blocks make it. Here two blocks of one name are applied side by side.",
     mend: "Give one of them a label, `name: block`; or make one with `new` and use it twice, if they are meant to share their weights.",
-    wrong: "model m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> linear(hidden) -> linear(hidden)\n}",
-    right: "model m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> first: linear(hidden) -> second: linear(hidden)\n}",
+    wrong:
+      "model m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> linear(hidden) -> linear(hidden)\n}",
+    right:
+      "model m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> first: linear(hidden) -> second: linear(hidden)\n}",
   }),
   "name/unused-let": entry<{ name: string }>({
     severity: "warning",

@@ -29,7 +29,10 @@ export const settingCodes = {
   }),
   "setting/too-many": entry<{ owner: string; most: number }>({
     severity: "error",
-    message: (p) => (p.most === 0 ? `${p.owner} takes no settings` : `${p.owner} takes at most ${p.most} setting${p.most === 1 ? "" : "s"}`),
+    message: (p) =>
+      p.most === 0
+        ? `${p.owner} takes no settings`
+        : `${p.owner} takes at most ${p.most} setting${p.most === 1 ? "" : "s"}`,
     why: "There is no setting left that this argument could be.",
     mend: "Take it out, or name the setting that it is meant for.",
     wrong: `${plain}  output y = x -> batchnorm(1e-5, 3)\n}`,
@@ -48,7 +51,9 @@ export const settingCodes = {
     message: (p) => `${p.owner} needs its input ${p.name}`,
     why: "A block is applied to all the inputs that it declares without a default.",
     mend: "Pass it.",
-    wrong: `${plain}  let near = new relative_bias(32)\n  output y = near(position(seq))\n}`.replace("relative_bias(32)", "linear(hidden)").replace("near(position(seq))", "near()"),
+    wrong: `${plain}  let near = new relative_bias(32)\n  output y = near(position(seq))\n}`
+      .replace("relative_bias(32)", "linear(hidden)")
+      .replace("near(position(seq))", "near()"),
     right: `${plain}  let near = new linear(hidden)\n  output y = near(x)\n}`,
   }),
   "setting/kind": entry<{ name: string; owner: string; expected: string; found: string }>({

@@ -9,7 +9,8 @@ export const typeCodes = {
     why: "An int becomes a float by itself, never the other way; a bool is no number.",
     mend: "Compare (`x > 0`) to make a bool, choose with `where` to make a number of one, `floor` to make an int.",
     wrong: `${plain}  let words = new embed(10)\n  output y = words(x)\n}`,
-    right: "model m(hidden = 64) {\n  input ids: int[batch, seq]\n  let words = new embed(10)\n  output y = words(ids)\n}",
+    right:
+      "model m(hidden = 64) {\n  input ids: int[batch, seq]\n  let words = new embed(10)\n  output y = words(ids)\n}",
   }),
   "type/operands": entry<{ op: string; left: string; right: string }>({
     severity: "error",
