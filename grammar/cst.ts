@@ -464,6 +464,8 @@ export type EntryCstChildren = {
   prefixEntry?: PrefixEntryCstNode[];
   renameEntry?: RenameEntryCstNode[];
   cacheEntry?: CacheEntryCstNode[];
+  clientEntry?: ClientEntryCstNode[];
+  taskEntry?: TaskEntryCstNode[];
   classEntry?: ClassEntryCstNode[];
   pathEntry?: PathEntryCstNode[];
 };
@@ -522,6 +524,31 @@ export type CacheEntryCstChildren = {
   path: PathCstNode[];
   Equal: IToken[];
   Text: IToken[];
+};
+
+export interface ClientEntryCstNode extends CstNode {
+  name: "clientEntry";
+  children: ClientEntryCstChildren;
+}
+
+export type ClientEntryCstChildren = {
+  Client: IToken[];
+  name: IToken[];
+  FatArrow: IToken[];
+  type: IToken[];
+};
+
+export interface TaskEntryCstNode extends CstNode {
+  name: "taskEntry";
+  children: TaskEntryCstChildren;
+}
+
+export type TaskEntryCstChildren = {
+  Task: IToken[];
+  name: IToken[];
+  Equal: IToken[];
+  row: IToken[];
+  Comma?: IToken[];
 };
 
 export interface ClassEntryCstNode extends CstNode {
@@ -605,6 +632,7 @@ export interface DeclarationCstNode extends CstNode {
 export type DeclarationCstChildren = {
   use?: UseCstNode[];
   model?: ModelCstNode[];
+  objective?: ObjectiveCstNode[];
   block?: BlockCstNode[];
   op?: OpCstNode[];
   checkpoint?: CheckpointCstNode[];
@@ -640,6 +668,20 @@ export type ModelCstChildren = {
   Grows?: IToken[];
   grows?: IToken[];
   meaning: MeaningCstNode[];
+};
+
+export interface ObjectiveCstNode extends CstNode {
+  name: "objective";
+  children: ObjectiveCstChildren;
+}
+
+export type ObjectiveCstChildren = {
+  Objective: IToken[];
+  Name: IToken[];
+  params?: ParamsCstNode[];
+  For: IToken[];
+  base: IToken[];
+  body: BodyCstNode[];
 };
 
 export interface BlockCstNode extends CstNode {

@@ -12,6 +12,8 @@ const nameTypes = new Set<TokenType>([
   T.Class,
   T.Rename,
   T.Cache,
+  T.Client,
+  T.Task,
   T.In,
   T.X,
   T.XNumber,
@@ -67,6 +69,7 @@ export function beginsDeclaration(before: IToken | undefined, t: IToken, after: 
   switch (t.tokenType) {
     case T.Use:
     case T.Model:
+    case T.Objective:
     case T.Checkpoint:
     case T.Law:
     case T.Rewrite:

@@ -242,6 +242,8 @@ export class LineRules extends ExpressionRules {
         { ALT: () => this.SUBRULE(this.prefixEntry) },
         { ALT: () => this.SUBRULE(this.renameEntry) },
         { ALT: () => this.SUBRULE(this.cacheEntry) },
+        { ALT: () => this.SUBRULE(this.clientEntry) },
+        { ALT: () => this.SUBRULE(this.taskEntry) },
         { ALT: () => this.SUBRULE(this.classEntry) },
         { ALT: () => this.SUBRULE(this.pathEntry) },
       ],
@@ -277,6 +279,20 @@ export class LineRules extends ExpressionRules {
     this.SUBRULE(this.path);
     this.CONSUME(T.Equal);
     this.CONSUME(T.Text);
+  });
+
+  readonly clientEntry: Rule = this.RULE("clientEntry", () => {
+    this.CONSUME(T.Client);
+    this.CONSUME(T.Text, { LABEL: "name" });
+    this.CONSUME(T.FatArrow);
+    this.CONSUME1(T.Text, { LABEL: "type" });
+  });
+
+  readonly taskEntry: Rule = this.RULE("taskEntry", () => {
+    this.CONSUME(T.Task);
+    this.CONSUME(T.Text, { LABEL: "name" });
+    this.CONSUME(T.Equal);
+    this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.CONSUME1(T.Text, { LABEL: "row" }) });
   });
 
   readonly classEntry: Rule = this.RULE("classEntry", () => {

@@ -33,6 +33,7 @@ export class TfmParser extends LineRules {
       DEF: [
         { ALT: () => this.SUBRULE(this.use) },
         { ALT: () => this.SUBRULE(this.model) },
+        { ALT: () => this.SUBRULE(this.objective) },
         { ALT: () => this.SUBRULE(this.block) },
         { ALT: () => this.SUBRULE(this.op) },
         { ALT: () => this.SUBRULE(this.checkpoint) },
@@ -71,6 +72,15 @@ export class TfmParser extends LineRules {
       this.CONSUME3(T.Name, { LABEL: "grows" });
     });
     this.SUBRULE(this.meaning);
+  });
+
+  readonly objective: Rule = this.RULE("objective", () => {
+    this.CONSUME(T.Objective);
+    this.CONSUME(T.Name);
+    this.OPTION(() => this.SUBRULE(this.params));
+    this.CONSUME(T.For);
+    this.CONSUME1(T.Name, { LABEL: "base" });
+    this.SUBRULE(this.body);
   });
 
   readonly block: Rule = this.RULE("block", () => {

@@ -25,6 +25,7 @@ function word(text: string, categories: TokenType[] = []): TokenType {
 
 export const Use = word("use");
 export const Model = word("model");
+export const Objective = word("objective");
 export const Block = word("block");
 export const Op = word("op");
 export const Checkpoint = word("checkpoint");
@@ -55,7 +56,7 @@ export const Require = word("require");
 export const Ignore = word("ignore");
 export const Div = word("div", [Infix]);
 
-export const declarationWords: readonly TokenType[] = [Use, Model, Block, Op, Checkpoint, Law, Rewrite];
+export const declarationWords: readonly TokenType[] = [Use, Model, Objective, Block, Op, Checkpoint, Law, Rewrite];
 export const statementWords: readonly TokenType[] = [Input, Param, Dim, Let, Output];
 /** Words that are never names, except straight after a `.`. */
 export const reservedWords: readonly TokenType[] = [
@@ -94,6 +95,8 @@ export const Prefix = soft("prefix");
 export const Class = soft("class");
 export const Rename = soft("rename");
 export const Cache = soft("cache");
+export const Client = soft("client");
+export const Task = soft("task");
 /** `in` as it is written; `classify` makes it `InOperator` between two operands. */
 export const In = soft("in");
 /** `x` as it is written; `classify` makes it `RepeatX` where it repeats. */
@@ -232,6 +235,8 @@ const lexed: readonly TokenType[] = [
   Class,
   Rename,
   Cache,
+  Client,
+  Task,
   In,
   XNumber,
   X,

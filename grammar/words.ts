@@ -11,7 +11,7 @@ import type { IToken, TokenType } from "./tokens.ts";
 /** A repeat's count is not followed by one of these: there `x12` is a name. */
 const notAfterRepeat = new Set<TokenType>([T.Equal, T.FatArrow, T.Dot, T.LBracket, T.Colon]);
 /** Words that are followed by the name of what they declare. */
-const naming = new Set<TokenType>([T.Let, T.Dim, T.Input, T.Param, T.Model, T.Block, T.Op]);
+const naming = new Set<TokenType>([T.Let, T.Dim, T.Input, T.Param, T.Model, T.Objective, T.Block, T.Op]);
 const afterNewName = new Set<TokenType>([T.Equal, T.Colon, T.LParen, T.LBrace, T.Less, T.As]);
 
 /** Is `x12` (or, with `{` behind it, `x`) at `next` a repeat, if an operand has ended before it? */

@@ -25,7 +25,7 @@ export async function bundle(outdir = at("dist")) {
     minify: true,
     // Names of functions and classes stand in the stack of a bug report.
     keepNames: true,
-    external: ["onnxruntime-node"],
+    external: ["onnxruntime-node", "elkjs"],
     // Packages in the older module format load node's own modules by `require`.
     banner: {
       js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',

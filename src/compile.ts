@@ -1,16 +1,27 @@
 /** @file The pipeline on one screen: text to typed graph, and the graph that a backend sees. The only file that knows the order of phases. */
 import { hasErrors, Reporter, type Diagnostic, type Result } from "./diagnostics/diagnostic.ts";
-import { mapByPath, mapWeights, reportUnread, select, stateNames, type Selected } from "./elaborate/checkpoint.ts";
-import { Elaborator, type TypeNote } from "./elaborate/elaborator.ts";
+import {
+  clientTypes,
+  mapByPath,
+  mapWeights,
+  reportUnread,
+  select,
+  stateNames,
+  taskForms,
+  type Selected,
+} from "./elaborate/checkpoint.ts";
+import { Elaborator, GivenUp, type TypeNote } from "./elaborate/elaborator.ts";
 import { checkEquation } from "./elaborate/laws.ts";
 import {
   elaborateBare,
   elaborateModel,
+  objectivesOf,
   settingFromText,
   type InputDefault,
   type ModelResult,
   type Outside,
 } from "./elaborate/models.ts";
+import type { Outline } from "./elaborate/outline.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
 import { drawCase, isOfSizes, smallSizes } from "./equivalence/cases.ts";
 import { randomOf } from "./equivalence/law.ts";
@@ -41,6 +52,8 @@ export interface SourceRequest {
   readonly readModule: (path: string, from: SourceFile) => SourceFile | undefined;
   /** Which model, where there are several (`-m`); without a program or config, one of the library. */
   readonly model?: string;
+  /** What the model is trained by (`--objective`): the graph is that objective, with the model in it. */
+  readonly objective?: string;
   /** `-s name=text` */
   readonly settings: readonly { readonly name: string; readonly text: string }[];
   /** The config.json of a checkpoint folder: its `checkpoint` declaration gives the model and the settings. */
@@ -54,10 +67,16 @@ export interface Elaborated {
   readonly settings: readonly { readonly name: string; readonly text: string }[];
   readonly graph: Graph;
   readonly types: readonly TypeNote[];
+  /** What was applied inside what: the model in blocks. */
+  readonly outline: Outline;
   /** What an absent input of the artifact is to a client, by its name there. */
   readonly inputDefaults: ReadonlyMap<string, InputDefault>;
   /** Matches a checkpoint's tensors to the parameters: by the map that chose the model, else by the weights' own paths. */
   readonly mapWeights: (checkpoint: Checkpoint) => Result<WeightMap>;
+  /** The nearest type that a client knows, by the client's name, where the family states it. */
+  readonly clientTypes: ReadonlyMap<string, string>;
+  /** How the family's tasks make rows of tokens from texts, by the task's name. */
+  readonly tasks: ReadonlyMap<string, readonly string[]>;
   /** Names at the boundary of what `keep` at this path hands on (both with `{0}`), where the family states them. */
   readonly stateNames: (path: string) => { readonly past: string; readonly present: string } | undefined;
 }
@@ -137,6 +156,36 @@ export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> 
   return { ...(reporter.hasErrors ? {} : { value: all }), diagnostics: reporter.diagnostics };
 }
 
+/** What an editor wants to know of one model: of a broken one too. */
+export interface Insight extends Result<Elaborated> {
+  readonly types: readonly TypeNote[];
+  /** What dimensions and numbers are, where they are read. */
+  readonly sizes: readonly TypeNote[];
+  /** It took too long. */
+  readonly givenUp?: boolean;
+}
+
+/**
+ * Elaborates one model, or the bare stack, of a program that is open in an editor; `files` are those whose types are noted.
+ * It gives up where `tooLong` says so.
+ */
+export function inspect(program: Program, target: Target, files: Iterable<string>, tooLong: () => boolean): Insight {
+  const reporter = new Reporter();
+  const e = new Elaborator(program, reporter, "decl" in target ? target.decl.name.name : "program");
+  for (const name of files) e.noteFiles.add(name);
+  const loaded = { program, reporter, main: target.module, modules: [target.module] };
+  const request = { library: program.library, uses: [], readModule: () => undefined, settings: [] };
+  e.tooLong = tooLong;
+  const notes = { types: e.notes, sizes: e.sizes };
+  try {
+    const value = elaborated(loaded, target, request, undefined, e);
+    return { ...(value ? { value } : {}), diagnostics: reporter.diagnostics, ...notes };
+  } catch (error) {
+    if (!(error instanceof GivenUp)) throw error;
+    return { diagnostics: [], ...notes, givenUp: true };
+  }
+}
+
 /** A law or a rewrite of the program's own file, with what gives its names a meaning: for `equivalence/` to run. */
 export interface LawSource {
   readonly decl: ast.Law | ast.Rewrite;
@@ -145,7 +194,7 @@ export interface LawSource {
 }
 
 /** What is wrong with a law at any sizes: what is wrong at some is not, where others fit. */
-function checkLaw(law: LawSource): readonly Diagnostic[] {
+export function checkLaw(law: LawSource): readonly Diagnostic[] {
   const reporter = new Reporter();
   checkEquation(new Elaborator(law.program, reporter, law.decl.title.value), law.decl, law.module);
   if (!reporter.diagnostics.some(isOfSizes)) return reporter.diagnostics;
@@ -169,7 +218,7 @@ function fromProgram(loaded: Loaded, request: SourceRequest): Elaborated | undef
     return elaborated(loaded, { bare: main.syntax.bare, module: main }, request);
   const pool = main ? [main] : modules;
   const models = pool.flatMap((module) =>
-    [...module.own.values()].flatMap((decl) => (decl.kind === "Model" ? [{ decl, module }] : [])),
+    [...module.own.values()].flatMap((decl) => (decl.kind === "Model" && !decl.objective ? [{ decl, module }] : [])),
   );
   if (request.model !== undefined) {
     const found = models.find((m) => m.decl.name.name === request.model) ?? (main && program.find(main, request.model));
@@ -209,23 +258,23 @@ function fromConfig(
   return made;
 }
 
-type Target = Found | { readonly bare: ast.Expr; readonly module: Module };
+export type Target = Found | { readonly bare: ast.Expr; readonly module: Module };
 
 function elaborated(
   loaded: Loaded,
   target: Target,
   request: SourceRequest,
   from?: { map: Selected; e: Elaborator },
+  using?: Elaborator,
 ): Elaborated | undefined {
   const { program, reporter } = loaded;
   const name = "decl" in target ? target.decl.name.name : "program";
-  const e = new Elaborator(program, reporter, name);
+  const e = using ?? new Elaborator(program, reporter, name);
   if (from) e.configRead = from.e.configRead;
   if (request.main) e.noteFiles.add(request.main.name);
   const outside = new Map<string, Outside>(from?.map.settings);
   for (const s of request.settings) outside.set(s.name, settingFromText(e, s.name, s.text, target.module));
-  const made: ModelResult | undefined =
-    "decl" in target ? elaborateModel(e, target, outside) : elaborateBare(e, target.bare, target.module, outside);
+  const made = graphOf(e, loaded, target, request, outside);
   if (!made || reporter.hasErrors) return undefined;
   const graph = removeDead(e.builder.build());
   const { map } = from ?? {};
@@ -235,11 +284,42 @@ function elaborated(
     settings: made.settings,
     graph,
     types: e.notes,
+    outline: { builder: e.builder, children: e.outline.children },
     inputDefaults: made.inputDefaults,
     mapWeights: (checkpoint) =>
       map ? mapWeights(program, map, made.frame, graph, checkpoint) : mapByPath(name, graph, checkpoint),
+    clientTypes: map ? clientTypes(map) : new Map<string, string>(),
+    tasks: map ? taskForms(map) : new Map<string, readonly string[]>(),
     stateNames: (path) => (map ? stateNames(map, path) : undefined),
   };
+}
+
+/** Elaborates the target, or the objective that the request names for it, into `e.builder`. */
+function graphOf(
+  e: Elaborator,
+  loaded: Loaded,
+  target: Target,
+  { objective }: SourceRequest,
+  outside: ReadonlyMap<string, Outside>,
+): ModelResult | undefined {
+  if (objective === undefined)
+    return "decl" in target
+      ? elaborateModel(e, target, outside)
+      : elaborateBare(e, target.bare, target.module, outside);
+  const known = "decl" in target ? objectivesOf(e, target, loaded.modules) : new Map<string, Found>();
+  const found = known.get(objective);
+  if (found) return elaborateModel(e, found, outside, "decl" in target ? target : undefined);
+  const names = [...known.keys()];
+  loaded.reporter.report(
+    "model/objective-unknown",
+    { name: objective, model: "decl" in target ? target.decl.name.name : "a bare stack", known: names },
+    undefined,
+    {
+      hint:
+        names.length > 0 ? `it has ${names.join(", ")}` : "declare one: `objective next_token for my_model { ... }`",
+    },
+  );
+  return undefined;
 }
 
 /** The graphs that the backend sees: cached or not, rewritten, verified; in the order in which they run. */

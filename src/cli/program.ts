@@ -27,6 +27,7 @@ SOURCE is a .tfm file, a checkpoint folder (with its config.json), or left out:
 a program on the command line stands after -e, a model of the library after -m.
 `;
 export const TARGETS = ["onnx", "onnx-17"] as const;
+export const THEMES = ["auto", "light", "dark"] as const;
 export const STAGES = ["ast", "types", "graph", "optimized", "layout", "onnx"] as const;
 
 function commands(io: Io, end: (code: ExitCode) => void): Command {
@@ -85,6 +86,15 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)),
   );
 
+  withSource(command("draw [source]", "draw a model as an SVG figure, as a paper would"))
+    .option("-o, --out <file>", "the file to write; without it the figure goes to standard output")
+    .option("--detail", "unfold attention and feed-forward networks down to their matrices")
+    .option("--types", "axes at the lines, parameters in the boxes")
+    .addOption(
+      new Option("--theme <name>", "colours; auto follows the reader's preference").choices(THEMES).default("auto"),
+    )
+    .action(async (source, options) => end(await (await import("./commands/draw.ts")).draw(io, source, options)));
+
   command("fmt <files...>", "write programs in the one style")
     .option("--check", "change nothing; list the files that are not in the style")
     .action(async (files, options) => end(await (await import("./commands/fmt.ts")).fmt(io, files, options)));
@@ -96,6 +106,12 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
   command("ops [name]", "the operators: what they mean, and which have a kernel").action(async (name, options) =>
     end(await (await import("./commands/ops.ts")).ops(io, name, options)),
   );
+
+  program
+    .command("lsp")
+    .description("the language server for editors, over standard input and output")
+    .option("--stdio", "as clients say it; there is no other way")
+    .action(async () => end(await (await import("./commands/lsp.ts")).lsp()));
 
   return program;
 }

@@ -109,7 +109,7 @@ const WEIGHTS: readonly (readonly [string, string])[] = [
 ];
 
 /** The file that `use "./x.tfm"` in `from` means. */
-function readModule(path: string, from: SourceFile): SourceFile | undefined {
+export function readModule(path: string, from: SourceFile): SourceFile | undefined {
   const name = from.name === COMMAND_LINE ? path.replace(/^\.\//, "") : join(dirname(from.name), path);
   const text = read(name, []);
   return text === undefined ? undefined : { name, text };

@@ -1,16 +1,15 @@
-/** @file Blocks: aliases followed, settings and givens bound, slots filled, bodies run; repeats and instances. */
+/** @file Blocks: aliases followed, settings and givens bound, slots filled, bodies run; instances. */
 import type * as ast from "../syntax/ast.ts";
-import { GraphBuilder } from "../ir/builder.ts";
-import type { Graph, Value } from "../ir/graph.ts";
-import { printGraph } from "../ir/print.ts";
-import { sameType, showType } from "../ir/type.ts";
-import type { Span } from "../source/source.ts";
+import type { Value } from "../ir/graph.ts";
+import { textOf, type Span } from "../source/source.ts";
 import { applyStage } from "./apply.ts";
-import { applyEach, spreadOver } from "./each.ts";
+import { applyEach } from "./each.ts";
 import type { Elaborator } from "./elaborator.ts";
 import { evaluate } from "./expressions.ts";
 import { Frame } from "./frame.ts";
+import type { Application } from "./outline.ts";
 import type { Module } from "./program.ts";
+import { applyRepeat } from "./repeats.ts";
 import type { Operand } from "./primitives.ts";
 import { bindArguments, dimensions, dimension, fit, valueFor, type Binding } from "./settings.ts";
 import { fitTensor } from "./signatures.ts";
@@ -20,7 +19,6 @@ import {
   asNumber,
   describe,
   INVALID,
-  number,
   tensor,
   type BlockV,
   type EachV,
@@ -53,7 +51,7 @@ export function applyBlock(
   return applyAt(e, block, inputs, [...around.path, name], around, span);
 }
 
-function applyAt(
+export function applyAt(
   e: Elaborator,
   block: BlockV | RepeatV | PipelineV,
   inputs: readonly Operand[],
@@ -69,7 +67,7 @@ function applyAt(
   if (!target) return INVALID;
   return (
     e.within(target.decl.name.name, site, () =>
-      e.outsideLet(() => applyDeclared(e, target, block.decl.name.name, inputs, path, around, site)),
+      e.outsideLet(() => applyDeclared(e, target, block.decl, inputs, path, around, site)),
     ) ?? INVALID
   );
 }
@@ -138,17 +136,73 @@ function fillOwnSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span): v
   if (block.decl.slots.items.length > 0) fillSlots(e, block, frame, span, block.decl.name.name);
 }
 
+/** Applies a block that is none but itself; `written` is what it is called where it stands. */
 function applyDeclared(
   e: Elaborator,
   block: BlockV,
-  title: string,
+  written: ast.Block,
   inputs: readonly Operand[],
   path: readonly string[],
   around: Frame,
   span: Span,
 ): V {
-  const { decl, module } = block;
-  const frame = e.frame("block", title, module, undefined, around, span, path);
+  const title = written.name.name;
+  const frame = e.frame("block", title, block.module, undefined, around, span, path);
+  return e.outline.record(
+    {
+      kind: "block",
+      ...begun(e, { title, doc: written.doc }, inputs, path, span),
+      role: block.decl.role?.name,
+      takesBlocks: block.decl.slots.items.length > 0 || block.decl.slots.rest !== undefined,
+    },
+    () => applyIn(e, frame, block, title, inputs, around, span),
+    (v) => (v.kind === "invalid" ? undefined : { outputs: tensorsOf(v), settings: plainSettings(block.decl, frame) }),
+  );
+}
+
+/** What is known of an application before it runs. */
+export function begun(
+  e: Elaborator,
+  written: Pick<Application, "title" | "doc">,
+  inputs: readonly Operand[],
+  path: readonly string[],
+  span: Span,
+): Pick<Application, "title" | "doc" | "label" | "path" | "span" | "inputs" | "builder" | "from"> {
+  return {
+    ...written,
+    label: path.at(-1) ?? written.title,
+    path: path.join("."),
+    span,
+    inputs: inputs.flatMap((i) => tensorsOf(i.v)),
+    builder: e.builder,
+    from: e.builder.nodes.length,
+  };
+}
+
+export function tensorsOf(v: V): readonly Value[] {
+  return v.kind === "tensor" ? [v.value] : v.kind === "tuple" ? v.items.flatMap(tensorsOf) : [];
+}
+
+/** Settings that are numbers, words or operators, where they have been worked out and are not what they are by default. */
+function plainSettings(decl: ast.Block, frame: Frame): Application["settings"] {
+  return [...decl.params.items, ...decl.given].flatMap(({ name: { name }, default: standard }) => {
+    const v = frame.known(name);
+    const text = v?.kind === "word" ? v.value : v?.kind === "op" ? v.name : v && asNumber(v)?.toString();
+    if (text === undefined || (standard && textOf(standard.span) === text)) return [];
+    return [{ name, text }];
+  });
+}
+
+function applyIn(
+  e: Elaborator,
+  frame: Frame,
+  block: BlockV,
+  title: string,
+  inputs: readonly Operand[],
+  around: Frame,
+  span: Span,
+): V {
+  const { decl } = block;
   const binding = bindArguments(e, block.given, decl.params.items, decl.given, false, title, span);
   bindParams(e, decl, binding, frame, around, span);
   fillSlots(e, block, frame, span, title);
@@ -337,157 +391,6 @@ export function makeWeight(e: Elaborator, instance: InstanceV, name: string): Va
     frame.own(declared.name.name);
   });
   return instance.weights.get(`${instance.path}.${name}`);
-}
-
-// ── Repeats ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-interface Iteration {
-  readonly builder: GraphBuilder;
-  readonly text: string;
-}
-
-/**
- * A repeat keeps one body for every kind of iteration. Whether iterations differ is seen by whether the body reads `layer`:
- * if not, it is elaborated once; if so, each is, and equal ones are kept once.
- */
-function applyRepeat(
-  e: Elaborator,
-  block: RepeatV,
-  inputs: readonly Operand[],
-  path: readonly string[],
-  around: Frame,
-  span: Span,
-): V {
-  const [input, ...others] = inputs;
-  if (!input || input.v.kind !== "tensor")
-    return e.fail("type/operand", { op: `x${block.count}`, found: input ? describe(input.v) : "nothing" }, span);
-  const carried = spreadOver(e, input.v.value, e.home.each ?? [], span);
-  const kinds: Iteration[] = [];
-  const schedule: number[] = [];
-  const before = e.paths;
-  const made = new Map(before);
-  let reads = true;
-  for (let layer = 0; layer < block.count && reads; layer++) {
-    e.paths = new Map(before);
-    let read = false;
-    const one = iteration(e, block, carried, others, path, around, span, layer, () => (read = true));
-    for (const [p, at] of e.paths) made.set(p, at);
-    if (!one) {
-      e.paths = made;
-      return INVALID;
-    }
-    const same = kinds.findIndex((k) => k.text === one.text);
-    schedule.push(same < 0 ? kinds.push(one) - 1 : same);
-    reads = read;
-  }
-  e.paths = made;
-  if (!reads) while (schedule.length < block.count) schedule.push(0);
-  const captures: Value[] = [];
-  for (const k of kinds) for (const v of k.builder.captures) if (!captures.includes(v)) captures.push(v);
-  const bodies = kinds.map((k) => inOrder(k.builder, captures));
-  const label = path.at(-1) ?? block.called;
-  const [out] = e.builder.node(
-    "repeat",
-    [carried, ...captures],
-    { label, count: block.count, carried: 1, schedule },
-    [carried.type],
-    span,
-    bodies,
-  );
-  return tensor(out!);
-}
-
-/** The body with one input for every captured value, in the order that all bodies share. */
-function inOrder(builder: GraphBuilder, captures: readonly Value[]): Graph {
-  const seen = captures.map((v) => builder.use(v));
-  const graph = builder.build();
-  const byId = new Map(graph.inputs.map((i) => [i.value.id, i]));
-  return {
-    ...graph,
-    inputs: [graph.inputs[0]!, ...seen.map((v, i) => ({ ...byId.get(v.id)!, name: `captured${i}` }))],
-  };
-}
-
-function iteration(
-  e: Elaborator,
-  block: RepeatV,
-  carried: Value,
-  others: readonly Operand[],
-  path: readonly string[],
-  around: Frame,
-  span: Span,
-  layer: number,
-  onRead: () => void,
-): Iteration | undefined {
-  const builder = new GraphBuilder(path.at(-1) ?? block.called, e.builder);
-  const x = builder.input("x", carried.type);
-  const written = new Frame(
-    "repeat",
-    block.frame.title,
-    block.frame.module,
-    block.frame,
-    block.frame,
-    span,
-    block.frame.path,
-  );
-  const dynamic = new Frame("repeat", around.title, around.module, around, around, span, around.path);
-  for (const frame of [written, dynamic]) {
-    frame.set("layer", number(layer));
-    frame.offer("layer");
-    frame.onRead = (name) => name === "layer" && onRead();
-  }
-  const run = (): V => {
-    const body = evaluate(e, block.body, written);
-    if (body.kind !== "block" && body.kind !== "instance") return INVALID;
-    const fillers = block.fillers.map((f) => ({ ...f, frame: layered(f.frame, written) }));
-    const inputs: Operand[] = [{ v: tensor(x), span }, ...others];
-    if (body.kind === "instance") return applyBlock(e, body, inputs, undefined, dynamic, span);
-    return applyAt(
-      e,
-      { ...body, fillers: [...body.fillers, ...fillers] },
-      inputs,
-      [...path, `{${e.repeatDepth - 1}}`],
-      dynamic,
-      span,
-    );
-  };
-  e.repeatDepth++;
-  const result = e.building(builder, () =>
-    e.housing(
-      {
-        builder,
-        tied: e.home.tied === true || e.home.shared !== undefined,
-        each: e.home.each ?? [],
-        mapped: e.home.mapped ?? [],
-      },
-      run,
-    ),
-  );
-  e.repeatDepth--;
-  if (result.kind === "invalid") return undefined;
-  if (result.kind !== "tensor" || !sameType(result.value.type, carried.type)) {
-    e.fail(
-      "type/repeat-changes",
-      {
-        takes: showType(carried.type),
-        gives: result.kind === "tensor" ? showType(result.value.type) : describe(result),
-      },
-      span,
-      {
-        hint: "a repeated block must give what it takes",
-      },
-    );
-    return undefined;
-  }
-  builder.output("x", result.value);
-  return { builder, text: printGraph(builder.build()) };
-}
-
-/** The frame of fillers written beside a repeat, knowing `layer`. */
-function layered(frame: Frame, inside: Frame): Frame {
-  const layer = new Frame("repeat", frame.title, frame.module, frame, frame, frame.site, frame.path);
-  layer.set("layer", { lazy: () => inside.own("layer")! });
-  return layer;
 }
 
 /** The role of a block: its own, or that of what its alias stands for. */

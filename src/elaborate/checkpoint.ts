@@ -217,6 +217,28 @@ function glob(pattern: string): RegExp {
   );
 }
 
+// ── Clients and tasks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The nearest type that each client knows, by the client's name; a class's own word comes before the family's. */
+export function clientTypes(map: Selected): ReadonlyMap<string, string> {
+  const types = new Map<string, string>();
+  for (const entry of map.entries)
+    if (entry.kind === "Client" && !types.has(entry.name.value)) types.set(entry.name.value, entry.type.value);
+  return types;
+}
+
+/** How texts become rows of tokens, by the task's name. */
+export function taskForms(map: Selected): ReadonlyMap<string, readonly string[]> {
+  const forms = new Map<string, readonly string[]>();
+  for (const entry of map.entries)
+    if (entry.kind === "Task" && !forms.has(entry.name.value))
+      forms.set(
+        entry.name.value,
+        entry.rows.map((r) => r.value),
+      );
+  return forms;
+}
+
 // ── Names of what is kept ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Boundary names of what `keep` hands on at a path with holes: `layers.{0}.attention.body.k` is `past_key_values.{0}.key`. */

@@ -16,6 +16,7 @@ import { infer } from "../ops/registry.ts";
 import type { Span } from "../source/source.ts";
 import { Frame, type FrameKind } from "./frame.ts";
 import type { Module, Program } from "./program.ts";
+import { OutlineRecorder } from "./outline.ts";
 import type { MapReading } from "./stored.ts";
 import { asNumber, INVALID, tensor, type V } from "./values.ts";
 
@@ -23,6 +24,9 @@ export interface TypeNote {
   readonly span: Span;
   readonly text: string;
 }
+
+/** Thrown where `tooLong` says so. */
+export class GivenUp extends Error {}
 
 /** Where the parameters of the block being elaborated are made. */
 export interface WeightHome {
@@ -46,7 +50,13 @@ export class Elaborator {
   readonly sites: Span[] = [];
   readonly applying: string[] = [];
   readonly notes: TypeNote[] = [];
+  /** What dimensions and numbers are, where they are read: for editors. */
+  readonly sizes: TypeNote[] = [];
   readonly noteFiles = new Set<string>();
+  readonly outline = new OutlineRecorder();
+  /** Asked now and then; true gives the elaboration up. An editor cannot wait for a repeat of a billion. */
+  tooLong: (() => boolean) | undefined;
+  private evaluated = 0;
   /** Paths of weights made so far, with the place. */
   paths = new Map<string, Span>();
   /** The name that an unlabelled block takes from the `let` it stands in. */
@@ -107,8 +117,12 @@ export class Elaborator {
   }
 
   note(span: Span, v: V): void {
+    if (this.tooLong !== undefined && (++this.evaluated & 255) === 0 && this.tooLong()) throw new GivenUp();
     if (!this.noteFiles.has(span.file.name)) return;
     if (v.kind === "tensor") this.notes.push({ span, text: showType(v.value.type) });
+    else if (v.kind === "dim") this.sizes.push({ span, text: `${v.axis.name} = ${v.axis.size.toString()}` });
+    else if (v.kind === "number" || v.kind === "bool" || v.kind === "word")
+      this.sizes.push({ span, text: `${v.value}` });
   }
 
   // ── Making nodes ────────────────────────────────────────────────────────────────────────────────────────────────────

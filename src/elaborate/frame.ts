@@ -74,6 +74,12 @@ export class Frame {
     return this.names.has(name);
   }
 
+  /** Its value where it has been worked out; asking changes nothing and counts as no reading. */
+  known(name: string): V | undefined {
+    const found = this.names.get(name);
+    return found === undefined || "lazy" in found ? undefined : found;
+  }
+
   own(name: string): V | undefined {
     const found = this.names.get(name);
     if (found === undefined) return undefined;

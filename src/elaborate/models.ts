@@ -78,10 +78,68 @@ function aliasTarget(decl: ast.Model): ast.Name | undefined {
   return head.kind === "Name" ? head : undefined;
 }
 
-/** Elaborates a model into `e.builder`; undefined where a mistake (reported) leaves nothing. */
-export function elaborateModel(e: Elaborator, found: Found, outside: OutsideSettings): ModelResult | undefined {
+/**
+ * The objectives that a model can be trained by: those for it, for what it extends, and for what it is a preset of; of two of one name
+ * the nearer.
+ */
+export function objectivesOf(e: Elaborator, model: Found, modules: readonly Module[]): ReadonlyMap<string, Found> {
+  const found = new Map<string, Found>();
+  for (let of: Found | undefined = model, depth = 0; of?.decl.kind === "Model" && depth < 20; depth++) {
+    const { decl, module }: { decl: ast.Model; module: Module } = { decl: of.decl, module: of.module };
+    for (const m of new Set([...modules, module]))
+      for (const o of m.own.values()) {
+        if (o.kind !== "Model" || !o.objective || found.has(o.name.name)) continue;
+        if (e.program.find(m, o.base!.name)?.decl === decl) found.set(o.name.name, { decl: o, module: m });
+      }
+    const parent: ast.Ident | ast.Name | undefined = decl.base ?? aliasTarget(decl);
+    of = parent && e.program.find(module, parent.name);
+  }
+  return found;
+}
+
+/**
+ * Elaborates a model into `e.builder`; undefined where a mistake (reported) leaves nothing.
+ * An objective is elaborated on top of `trained`, where it is given: the model for which it is, or one that extends or presets that.
+ */
+export function elaborateModel(
+  e: Elaborator,
+  found: Found,
+  outside: OutsideSettings,
+  trained?: Found,
+): ModelResult | undefined {
   const decl = found.decl as ast.Model;
-  const known = settingsOf(e, found);
+  if (decl.objective) return elaborateObjective(e, found, trained, outside);
+  return elaborateWhole(e, found, outside);
+}
+
+/** An objective: the model's names are in scope, its outputs are not put out, and it does not generate. */
+function elaborateObjective(
+  e: Elaborator,
+  found: Found,
+  trained: Found | undefined,
+  outside: OutsideSettings,
+): ModelResult | undefined {
+  const made = elaborateWhole(e, found, outside, trained);
+  if (!made) return undefined;
+  e.builder.grows = undefined;
+  for (const { outside: name, value } of e.builder.outputs) {
+    const { dtype, axes } = value.type;
+    if (dtype === "float" && axes.length === 0) continue;
+    e.fail("model/objective-output", { name: name ?? "", type: showType(value.type) }, found.decl.name.span, {
+      hint: "take the mean over the places that count: `counted_mean(cross_entropy(logits, labels), labels)`",
+    });
+  }
+  return made;
+}
+
+function elaborateWhole(
+  e: Elaborator,
+  found: Found,
+  outside: OutsideSettings,
+  trained?: Found,
+): ModelResult | undefined {
+  const decl = found.decl as ast.Model;
+  const known = new Map([...(trained ? settingsOf(e, trained) : []), ...settingsOf(e, found)]);
   for (const [name, o] of outside) {
     if (known.has(name)) continue;
     const close = nearest(name, [...known.keys()]);
@@ -89,7 +147,7 @@ export function elaborateModel(e: Elaborator, found: Found, outside: OutsideSett
       hint: close ? `did you mean ${close}?` : `it takes ${[...known.keys()].join(", ") || "no settings"}`,
     });
   }
-  const entered = enter(e, found, outside, [], undefined, true);
+  const entered = enter(e, found, outside, [], undefined, true, trained);
   if (!entered) return undefined;
   const settings = [...known.keys()].map((name) => ({ name, text: show(e, entered.frame.lookup(name) ?? NONE) }));
   return { frame: entered.frame, settings, inputDefaults: entered.defaults };
@@ -111,6 +169,7 @@ function enter(
   over: readonly string[],
   site: Span | undefined,
   outermost: boolean,
+  trained?: Found,
 ): Entered | undefined {
   const decl = found.decl as ast.Model;
   if (e.applying.includes(`model:${decl.name.name}`)) {
@@ -121,7 +180,7 @@ function enter(
   try {
     return decl.meaning.kind === "Alias"
       ? enterAlias(e, found, outside, over, outermost)
-      : enterBody(e, found, outside, over, outermost);
+      : enterBody(e, found, outside, over, outermost, trained);
   } finally {
     e.applying.pop();
   }
@@ -186,12 +245,13 @@ function enterBody(
   outside: OutsideSettings,
   over: readonly string[],
   outermost: boolean,
+  trained?: Found,
 ): Entered | undefined {
   const { decl: named, module } = found;
   const decl = named as ast.Model;
   let base: Entered | undefined;
   if (decl.base) {
-    const target = modelNamed(e, module, decl.base);
+    const target = trained ?? modelNamed(e, module, decl.base);
     if (!target) return undefined;
     base = enter(e, target, outside, decl.over ? [...over, decl.over.name] : over, decl.base.span, false);
     if (!base) return undefined;

@@ -46,7 +46,7 @@ export class Program {
   private readonly loading: string[] = [];
 
   constructor(
-    private readonly library: Library,
+    readonly library: Library,
     private readonly readModule: (path: string, from: SourceFile) => SourceFile | undefined,
     private readonly reporter: Reporter,
   ) {
@@ -77,11 +77,11 @@ export class Program {
     return value!;
   }
 
-  /** A module from a file of the user's. */
-  load(file: SourceFile): Module {
+  /** A module from a file of the user's; `syntax` is its tree, where it has been parsed already. */
+  load(file: SourceFile, syntax?: ast.File): Module {
     const known = this.modules.get(file.name);
     if (known) return known;
-    return this.add(file.name, file, this.parseNow(file), false);
+    return this.add(file.name, file, syntax ?? this.parseNow(file), false);
   }
 
   private add(name: string, file: SourceFile, syntax: ast.File, everywhere: boolean): Module {

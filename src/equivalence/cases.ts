@@ -5,6 +5,7 @@ import { elaborateSides, pathOf, type Equation, type Sides } from "../elaborate/
 import type { Module, Program } from "../elaborate/program.ts";
 import type { Initializer } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
+import type { Tensor } from "../ops/op.ts";
 import type { Random } from "./field.ts";
 import { Flat } from "./flat.ts";
 
@@ -22,6 +23,8 @@ export interface Case {
   readonly flat: Flat;
   /** Left and right nodes to be compared. */
   readonly pairs: readonly (readonly [number, number])[];
+  /** Leaves whose numbers are given. */
+  readonly fixed?: ReadonlyMap<number, Tensor<number>>;
 }
 
 export type Drawn = { readonly case: Case } | { readonly diagnostics: readonly Diagnostic[] };

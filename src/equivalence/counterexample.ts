@@ -1,5 +1,5 @@
 /** @file The smallest counterexample that is found: small sizes, small whole numbers, most of them zero. */
-import { drawCase, smallSizes, type Case, type LawSource } from "./cases.ts";
+import { keyOf, type Case } from "./cases.ts";
 import type { Random } from "./field.ts";
 import type { FlatNode } from "./flat.ts";
 import { distance, drawLeaves, evaluateAt, TOLERANCE, type Leaves, type Point } from "./floats.ts";
@@ -18,9 +18,12 @@ const VISIBLE = 1e-6;
 /** Choices of small sizes that are tried. */
 const SMALL_CASES = 24;
 
+/** Another case with small sizes that is not among these, or undefined where there is none. */
+export type Smaller = (skip: ReadonlySet<string>) => Case | undefined;
+
 /** Shrinks: other sizes, other numbers. What was found first stands where nothing smaller differs. */
 export function shrink(
-  source: LawSource,
+  smaller: Smaller,
   found: Case,
   at: Point,
   random: Random,
@@ -29,12 +32,12 @@ export function shrink(
   let [best, point] = [found, at];
   const skip = new Set<string>();
   for (let i = 0; i < SMALL_CASES && !outOfTime(); i++) {
-    const drawn = drawCase(source, smallSizes, random, skip);
-    if (!("case" in drawn)) break;
-    skip.add([...drawn.case.sizes].map(([n, s]) => `${n}=${s}`).join(","));
-    const differing = differingPoint(drawn.case, random);
+    const next = smaller(skip);
+    if (!next) break;
+    skip.add(keyOf(next));
+    const differing = differingPoint(next, random);
     if (!differing) continue;
-    [best, point] = [drawn.case, differing];
+    [best, point] = [next, differing];
     break;
   }
   if (best === found) point = differingPoint(best, random) ?? point;

@@ -31,12 +31,25 @@ export interface FlatNode {
   readonly axes: ConcreteAxes;
   readonly span: Span | undefined;
   readonly leaf?: Leaf;
+  /** The iteration of a repeat that it was first made in: `layers.3`. */
+  readonly layer: string;
   /** Whether it depends on anything drawn. */
   readonly drawn: boolean;
 }
 
 /** Where the parameters of a graph come from: the node for a concrete path. */
 export type Params = (path: string, type: Type, initial: Initializer) => number;
+
+/** What a graph of symbolic sizes, or one that keeps, is expanded with. */
+export interface Run {
+  /** The symbols' numbers. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** What was kept, by concrete path. */
+  readonly past?: (path: string, type: Type) => number;
+  readonly present?: (path: string, node: number) => void;
+}
+
+const FIXED: Run = { sizes: new Map() };
 
 /** A net may not be larger: a law is about small sizes. */
 const MOST_NODES = 60_000;
@@ -47,10 +60,14 @@ export class TooLarge extends Error {
 
 export class Flat {
   readonly nodes: FlatNode[] = [];
+  /** Parts of left values that stand for right ones, and the value that each is of: see `view`. */
+  readonly views = new Map<number, number>();
   private readonly table = new Map<string, number>();
+  private layer = "";
 
   leaf(leaf: Leaf, type: Type, span: Span | undefined): number {
     return this.put({
+      layer: this.layer,
       op: "leaf",
       inputs: [],
       attrs: {},
@@ -80,10 +97,39 @@ export class Flat {
       const known = this.table.get(`${key}|${out}`);
       if (known !== undefined) return known;
       const drawn = inputs.some((i) => this.nodes[i]!.drawn);
-      const id = this.put({ op, inputs, attrs, out, dtype: type.dtype, axes: concrete(type), span, drawn });
+      const id = this.put({
+        op,
+        inputs,
+        attrs,
+        out,
+        dtype: type.dtype,
+        axes: concrete(type),
+        span,
+        drawn,
+        layer: this.layer,
+      });
       this.table.set(`${key}|${out}`, id);
       return id;
     });
+  }
+
+  /** An operator whose result's type is inferred. */
+  infer<K extends PrimitiveName>(op: K, inputs: readonly number[], attrs: AttrsOf<K>, span?: Span): readonly number[] {
+    const node = { op, attrs, inputs: [], outputs: [], bodies: [] } as unknown as Node;
+    const inferred = inferNode(
+      node,
+      inputs.map((i) => typeOf(this.nodes[i]!)),
+    );
+    if ("problem" in inferred) throw new Error(`${op} does not fit: ${JSON.stringify(inferred.problem)}`);
+    return this.apply(op, inputs, attrs, inferred.types, span);
+  }
+
+  /**
+   * Marks a structural part (or another arrangement) of a value of the left side. It may be found equal to a value of the right side;
+   * then the whole value, not the part, is what later steps take as given. Made before the right side is.
+   */
+  view(part: number, whole: number): void {
+    if (part !== whole) this.views.set(part, whole);
   }
 
   /** Operands of one type may trade places where the operator does not care. */
@@ -118,12 +164,15 @@ export class Flat {
     params: Params,
     outputs: readonly Value[] = graph.outputs.map((o) => o.value),
     iterations: readonly number[] = [],
+    run: Run = FIXED,
   ): readonly number[] {
     const values = new Map(inputs);
-    const wanted = needed(graph, outputs);
+    const wanted = needed(graph, [...outputs, ...graph.states.map((s) => s.present)]);
     for (const p of graph.params)
       if (wanted.has(p.value.id))
         values.set(p.value.id, params(concretePath(p.path, iterations), p.value.type, p.initial));
+    for (const s of graph.states)
+      values.set(s.past.id, run.past!(concretePath(s.path, iterations), bound(s.past.type, run.sizes)));
     for (const node of graph.nodes) {
       if (!node.outputs.some((o) => wanted.has(o.id))) continue;
       const made = this.expand(
@@ -131,9 +180,11 @@ export class Flat {
         node.inputs.map((v) => values.get(v.id)!),
         params,
         iterations,
+        run,
       );
       for (const [i, output] of node.outputs.entries()) values.set(output.id, made[i]!);
     }
+    for (const s of graph.states) run.present!(concretePath(s.path, iterations), values.get(s.present.id)!);
     return outputs.map((v) => values.get(v.id)!);
   }
 
@@ -142,9 +193,18 @@ export class Flat {
     inputs: readonly number[],
     params: Params,
     iterations: readonly number[],
+    run: Run,
   ): readonly number[] {
     const body = (graph: Graph, operands: readonly number[], at = iterations): readonly number[] =>
-      this.graph(graph, new Map(graph.inputs.map((input, i) => [input.value.id, operands[i]!])), params, undefined, at);
+      this.graph(
+        graph,
+        new Map(graph.inputs.map((input, i) => [input.value.id, operands[i]!])),
+        params,
+        undefined,
+        at,
+        run,
+      );
+    const types = node.outputs.map((o) => bound(o.type, run.sizes));
     switch (node.op) {
       case "call":
         return body(node.bodies[0]!, inputs);
@@ -153,27 +213,25 @@ export class Flat {
       case "keep": {
         const { from, to } = node.attrs;
         if (!this.node(inputs[0]!).axes.some((a) => a.name === from)) return [inputs[0]!];
-        return this.apply("rename", inputs, { from, to }, [node.outputs[0]!.type], node.span);
+        return this.apply("rename", inputs, { from, to }, types, node.span);
       }
       case "previous":
-        return this.apply("previous", inputs, { axis: node.attrs.axis, path: "" }, [node.outputs[0]!.type], node.span);
+        return this.apply("previous", inputs, { axis: node.attrs.axis, path: "" }, types, node.span);
       case "repeat": {
         const captured = inputs.slice(node.attrs.carried);
         let carried: readonly number[] = inputs.slice(0, node.attrs.carried);
-        for (const [i, kind] of node.attrs.schedule.entries())
+        const { layer } = this;
+        for (const [i, kind] of node.attrs.schedule.entries()) {
+          this.layer = `${layer === "" ? "" : `${layer}.`}${node.attrs.label}.${i}`;
           carried = body(node.bodies[kind]!, [...carried, ...captured], [...iterations, i]);
+        }
+        this.layer = layer;
         return carried;
       }
       case "scan":
-        return [this.scan(node, inputs, body)];
+        return [this.scan(node, inputs, body, run)];
       default:
-        return this.apply(
-          node.op,
-          inputs,
-          node.attrs,
-          node.outputs.map((o) => o.type),
-          node.span,
-        );
+        return this.apply(node.op, inputs, bound(node.attrs, run.sizes), types, node.span);
     }
   }
 
@@ -182,11 +240,13 @@ export class Flat {
     { attrs, bodies, outputs, span }: NodeOf<"scan">,
     [start, ...xs]: readonly number[],
     body: (graph: Graph, operands: readonly number[]) => readonly number[],
+    run: Run,
   ): number {
     const { axis } = attrs;
     const [graph] = bodies as [Graph];
-    const length = outputs[0]!.type.axes.find((a) => a.name === axis)!.size.known!;
-    let state = this.fitted(start!, graph.inputs[0]!.value.type, span);
+    const type = bound(outputs[0]!.type, run.sizes);
+    const length = type.axes.find((a) => a.name === axis)!.size.known!;
+    let state = this.fitted(start!, bound(graph.inputs[0]!.value.type, run.sizes), span);
     const states: number[] = [];
     for (let j = 0; j < length; j++) {
       const places = xs.map((x) =>
@@ -195,7 +255,7 @@ export class Flat {
       state = body(graph, [state, ...places])[0]!;
       states.push(state);
     }
-    return this.apply("stack", states, { axis }, [outputs[0]!.type], span)[0]!;
+    return this.apply("stack", states, { axis }, [type], span)[0]!;
   }
 
   /** The value in a dtype, along all axes of a type. */
@@ -207,11 +267,7 @@ export class Flat {
   }
 
   private unary<K extends PrimitiveName>(op: K, x: number, attrs: AttrsOf<K>, span: Span | undefined): number {
-    const inferred = inferNode({ op, attrs, inputs: [], outputs: [], bodies: [] } as unknown as Node, [
-      typeOf(this.node(x)),
-    ]);
-    if ("problem" in inferred) throw new Error(`${op} does not fit: ${inferred.problem.kind}`);
-    return this.apply(op, [x], attrs, inferred.types, span)[0]!;
+    return this.infer(op, [x], attrs, span)[0]!;
   }
 
   /** Every node that some of these depend on, themselves included, ascending. `stop` cuts the search. */
@@ -237,6 +293,16 @@ function needed(graph: Graph, outputs: readonly Value[]): ReadonlySet<number> {
   for (const node of graph.nodes.toReversed())
     if (node.outputs.some((o) => wanted.has(o.id))) for (const v of node.inputs) wanted.add(v.id);
   return wanted;
+}
+
+/** With numbers for the symbols of all sizes inside. */
+function bound<T>(x: T, sizes: ReadonlyMap<string, number>): T {
+  if (sizes.size === 0 || x === null || typeof x !== "object") return x;
+  if (x instanceof Size) return x.known === undefined ? (Size.of(x.evaluate(sizes)) as T) : x;
+  if (Array.isArray(x)) return x.map((item) => bound(item, sizes)) as T;
+  return Object.fromEntries(
+    Object.entries(x).map(([k, v]) => [k, k === "origin" ? v : bound(v as unknown, sizes)]),
+  ) as T;
 }
 
 function concrete(type: Type): ConcreteAxes {

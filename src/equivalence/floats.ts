@@ -33,12 +33,14 @@ export interface Manner {
 }
 
 export function drawLeaves(c: Case, random: Random, manner: Manner): Map<number, Tensor<number>> {
-  const rows = fewestRows(c);
+  const limits = rowsOf(c);
   const leaves = new Map<number, Tensor<number>>();
   for (const id of c.flat.cone(c.pairs.flat())) {
     const node = c.flat.node(id);
-    if (node.op === "leaf")
-      leaves.set(id, { dtype: node.dtype, axes: node.axes, data: drawData(node, random, manner, rows) });
+    if (node.op !== "leaf") continue;
+    const given = c.fixed?.get(id);
+    const data = given?.data ?? drawData(node, random, manner, limits.get(id) ?? MOST_ROWS);
+    leaves.set(id, { dtype: node.dtype, axes: node.axes, data });
   }
   return leaves;
 }
@@ -61,22 +63,27 @@ function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
-/** Drawn ints are rows of every table that is looked up. */
-function fewestRows(c: Case): number {
-  let fewest = 8;
+/** Drawn ints are below this. */
+const MOST_ROWS = 8;
+
+/** Drawn ints are rows of every table that is looked up by them: how many that has, by leaf. */
+function rowsOf(c: Case): ReadonlyMap<number, number> {
+  const limits = new Map<number, number>();
   for (const node of c.flat.nodes) {
     if (node.op !== "lookup") continue;
     const { axis } = node.attrs as AttrsOf<"lookup">;
-    fewest = Math.min(fewest, c.flat.node(node.inputs[0]!).axes.find((a) => a.name === axis)!.size);
+    const rows = c.flat.node(node.inputs[0]!).axes.find((a) => a.name === axis)!.size;
+    for (const id of c.flat.cone([node.inputs[1]!]))
+      if (c.flat.node(id).op === "leaf") limits.set(id, Math.max(1, Math.min(rows, limits.get(id) ?? MOST_ROWS)));
   }
-  return Math.max(1, fewest);
+  return limits;
 }
 
 /** Computes both sides; undefined where an index is outside of its table. */
 export function evaluateAt(c: Case, leaves: Leaves): Point | undefined {
   const values: Values<number> = new Map(leaves);
   try {
-    compute(c.flat, c.flat.cone(c.pairs.flat()), values, float64);
+    compute(c.flat, c.flat.cone([...c.pairs.flat(), ...c.flat.views.keys()]), values, float64);
   } catch (e) {
     if (e instanceof EvaluationError) return undefined;
     throw e;

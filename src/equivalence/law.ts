@@ -1,23 +1,13 @@
 /** @file Tests one law: what is found of its two sides, each verdict with its evidence and no stronger than it. */
-import type { Diagnostic } from "../diagnostics/diagnostic.ts";
-import type { Span } from "../source/source.ts";
 import { distinctSizes, drawCase, keyOf, smallSizes, type Case, type LawSource } from "./cases.ts";
-import { shrink, type Counterexample } from "./counterexample.ts";
+import { shrink, type Smaller } from "./counterexample.ts";
 import type { Random } from "./field.ts";
-import type { FlatNode } from "./flat.ts";
 import { TooLarge } from "./flat.ts";
-import { drawLeaves, evaluateAt, TOLERANCE, type Point } from "./floats.ts";
-import { prove, Towers, type Proof } from "./prove.ts";
+import type { Point } from "./floats.ts";
+import { Towers, type Proof } from "./prove.ts";
+import { conclude, proofOf, sample, UNDEFINED_EVERYWHERE, type Verdict } from "./verdict.ts";
 
-export type Verdict =
-  /** Equal over the reals at these sizes: a wrong proof has a probability of at most 2^-bits (none where both sides are one net). */
-  | { readonly kind: "proved"; readonly bits: number; readonly steps: number }
-  /** Equal at points, up to rounding; `why` there is no proof, and where. */
-  | { readonly kind: "sampled"; readonly why: string; readonly span: Span | undefined }
-  | { readonly kind: "different"; readonly counterexample: Counterexample | undefined; readonly why: string }
-  | { readonly kind: "unknown"; readonly why: string; readonly span: Span | undefined }
-  /** It could not be tested: the diagnostics say why. */
-  | { readonly kind: "invalid"; readonly diagnostics: readonly Diagnostic[] };
+export type { Verdict } from "./verdict.ts";
 
 export interface LawReport {
   readonly source: LawSource;
@@ -38,12 +28,6 @@ export interface TestOptions {
   /** A clock in milliseconds; the core has none. */
   readonly now: () => number;
 }
-
-const SCALES: readonly (readonly [number, number])[] = [
-  [1, 4],
-  [1e-3, 2],
-  [30, 2],
-];
 
 /** The state of one run of `tfm test`: the seed's numbers, and primes that laws share. */
 export class Tester {
@@ -107,80 +91,26 @@ class Test {
         if (this.cases.length > 0) continue;
         return { kind: "invalid", diagnostics: drawn.diagnostics };
       }
-      seen.add(keyOf(drawn.case));
-      this.cases.push(drawn.case);
-      const found = this.sample(drawn.case);
-      if (found.differing)
-        return {
-          kind: "different",
-          counterexample: shrink(this.source, drawn.case, found.differing, this.random, this.outOfTime),
-          why: "",
-        };
-      if (found.points.length === 0)
-        return { kind: "unknown", why: "at every point that was drawn both sides are undefined", span: undefined };
-      proofs.push(this.prove(drawn.case, found.points));
+      const c = drawn.case;
+      seen.add(keyOf(c));
+      this.cases.push(c);
+      const sampled = sample(c, this.random);
+      this.points += sampled.points.length + (sampled.differing ? 1 : 0);
+      this.largest = Math.max(this.largest, sampled.largest);
+      if (sampled.differing) return this.different(c, sampled.differing);
+      if (sampled.points.length === 0) return UNDEFINED_EVERYWHERE;
+      proofs.push(proofOf(c, sampled.points, this.towers, this.random, this.outOfTime));
     }
-    return this.conclude(proofs);
+    return conclude(proofs, this.largest);
   }
 
-  /** Points in float64: the first that differs, and one to prove beside. */
-  private sample(c: Case): { readonly differing?: Point; readonly points: readonly Point[] } {
-    const points: Point[] = [];
-    for (const [scale, times] of SCALES)
-      for (let i = 0; i < times; i++) {
-        const at = evaluateAt(c, drawLeaves(c, this.random, { scale, positive: i % 2 === 0 }));
-        if (!at || Number.isNaN(at.difference)) continue;
-        this.points++;
-        this.largest = Math.max(this.largest, at.difference);
-        if (at.difference > TOLERANCE) return { differing: at, points };
-        points.push(at);
-      }
-    return { points };
+  private different(c: Case, at: Point): Verdict {
+    const smaller: Smaller = (skip) => {
+      const drawn = drawCase(this.source, smallSizes, this.random, skip);
+      return "case" in drawn ? drawn.case : undefined;
+    };
+    return { kind: "different", counterexample: shrink(smaller, c, at, this.random, this.outOfTime), why: "" };
   }
-
-  private prove(c: Case, points: readonly Point[]): Proof {
-    return prove(
-      { flat: c.flat, pairs: c.pairs, points: points.map((p) => p.values) },
-      this.towers,
-      this.random,
-      this.outOfTime,
-    );
-  }
-
-  private conclude(proofs: readonly Proof[]): Verdict {
-    const differs = proofs.find((p) => p.kind === "differs");
-    if (differs?.kind === "differs" && differs.exact)
-      return {
-        kind: "different",
-        counterexample: undefined,
-        why: `the difference is below float64's precision: residues differ, and points by at most ${this.largest.toExponential(1)}`,
-      };
-    if (differs)
-      return {
-        kind: "unknown",
-        why: "residues differ and points do not: a rounded constant, or an identity of a function that is taken as unknown",
-        span: spanOf(differs.node),
-      };
-    const blind = proofs.findLast((p) => p.kind === "beyond" && p.blind);
-    // Small sizes have few elements: what larger ones saw counts.
-    if (blind?.kind === "beyond" && proofs.every((p) => p.kind === "beyond" && p.blind))
-      return { kind: "unknown", why: blind.why, span: spanOf(blind.node) };
-    const other = proofs.find((p) => p.kind !== "proved");
-    if (!other) {
-      const proved = proofs.filter((p) => p.kind === "proved");
-      return {
-        kind: "proved",
-        bits: Math.min(...proved.map((p) => p.bits)) - Math.log2(proved.length),
-        steps: proved.reduce((n, p) => n + p.steps, 0),
-      };
-    }
-    const { why, node } = other as Extract<Proof, { kind: "checked" | "beyond" }>;
-    return { kind: "sampled", why, span: spanOf(node) };
-  }
-}
-
-function spanOf(node: FlatNode | undefined): Span | undefined {
-  return node?.span;
 }
 
 function isUnequal(x: LawBody): boolean {

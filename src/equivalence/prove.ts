@@ -102,6 +102,7 @@ class Prover {
     this.left = new Uint8Array(flat.nodes.length);
     this.right = new Uint8Array(flat.nodes.length);
     for (const id of flat.cone(pairs.map((p) => p[0]))) this.left[id] = 1;
+    for (const [part, whole] of flat.views) if (this.left[whole] === 1) this.left[part] = 1;
     for (const id of flat.cone(pairs.map((p) => p[1]))) this.right[id] = 1;
   }
 
@@ -161,6 +162,12 @@ class Prover {
     this.parent[second] = first;
     this.left[first] = Math.max(this.left[a]!, this.left[b]!);
     this.right[first] = 1;
+    // What is known of a part is said of the whole, which comes before it.
+    const whole = this.problem.flat.views.get(first);
+    if (whole !== undefined) {
+      this.right[this.find(whole)] = 1;
+      return;
+    }
     if (proved) this.proved.add(first);
   }
 
@@ -188,6 +195,7 @@ class Prover {
     const isCut = (id: number): boolean =>
       cut &&
       !roots.includes(id) &&
+      !flat.views.has(id) &&
       this.left[id] === 1 &&
       this.right[id] === 1 &&
       this.isCandidate(flat.node(id)) &&

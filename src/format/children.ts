@@ -135,6 +135,8 @@ export function childrenOf(node: AnyNode): readonly Commented[] {
       return [node.condition];
     case "Ignore":
       return node.patterns;
+    case "Task":
+      return node.rows;
     case "Class":
     case "From":
       return [mapOf(node)];

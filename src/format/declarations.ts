@@ -81,6 +81,13 @@ function named(page: Page, head: string, name: Ident, params: Params, tail: Doc)
 }
 
 function model(page: Page, d: Model): Doc {
+  if (d.objective)
+    return declared(
+      page,
+      (tail) => named(page, `objective ${d.name.name}`, d.name, d.params, [` for ${d.base!.name}`, tail]),
+      [],
+      d.meaning,
+    );
   const base = d.base ? ` extends ${d.base.name}${d.over ? ` over ${d.over.name}` : ""}` : "";
   const grows = d.grows ? ` grows ${d.grows.name}` : "";
   return declared(

@@ -52,6 +52,10 @@ function entry(page: Page, e: Entry): Doc {
       return `rename ${page.written(e.from)} => ${page.written(e.to)}`;
     case "Cache":
       return ["cache ", path(page, e.path), ` = ${page.written(e.name)}`];
+    case "Client":
+      return `client ${page.written(e.name)} => ${page.written(e.type)}`;
+    case "Task":
+      return [`task ${page.written(e.name)} = `, texts(page, e.rows)];
     case "Class":
       return ["class ", e.classes.map((c) => page.written(c)).join(", "), ` => ${e.model.name} `, map(page, e)];
     case "From":

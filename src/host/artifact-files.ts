@@ -2,8 +2,18 @@
  * @file Writes the files of an artifact into its temporary folder: bytes, links to the checkpoint's files, copies,
  * planned tensors.
  */
-import { closeSync, constants, copyFileSync, ftruncateSync, linkSync, openSync, statSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { setImmediate as yieldToSignals } from "node:timers/promises";
 import type { ArtifactFile } from "./record.ts";
 import { codeOf, readRange } from "./system.ts";
@@ -58,6 +68,7 @@ export class FileWriter {
   async write(file: PlannedFile): Promise<ArtifactFile> {
     const { name } = file;
     this.current = name;
+    mkdirSync(dirname(join(this.folder, name)), { recursive: true });
     if (file.kind === "link" && this.link(file.from, name)) return { name, bytes: sizeOf(file), linked: true };
     if (file.kind === "bytes")
       await this.fill(name, [{ offset: 0, length: sizeOf(file), pieces: () => [encoded(file.bytes)] }]);

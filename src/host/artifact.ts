@@ -245,8 +245,19 @@ function existingProblems(out: string): Diagnostic[] {
       ),
     ];
   const own = new Set([RECORD, ...written]);
-  const files = inside.filter((f) => !own.has(f)).sort();
+  const files = filesIn(out)
+    .filter((f) => !own.has(f))
+    .sort();
   return files.length === 0 ? [] : [diagnose("artifact/foreign-files", { out, files }, undefined, elsewhere)];
+}
+
+/** Every file of a folder and of those in it, with `/` between them; of a folder with nothing in it the folder. */
+function filesIn(folder: string): readonly string[] {
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const holding = new Set(found.map((f) => f.parentPath));
+  return found
+    .filter((f) => !f.isDirectory() || !holding.has(join(f.parentPath, f.name)))
+    .map((f) => relative(folder, join(f.parentPath, f.name)).split(sep).join("/"));
 }
 
 function overlapProblems(out: string, checkpoint: string | undefined): Diagnostic[] {

@@ -189,10 +189,10 @@ const object =
     isObject(v)
       ? first(Object.entries(fields).map(([k, check]) => check(v[k], path === "" ? k : `${path}.${k}`)))
       : wrong(v, path, "an object");
-/** A name inside the folder: a record cannot make other files part of the model. */
+/** A name inside the folder, or in one in it: a record cannot make other files part of the model. */
 const fileName: Check = (v, path) =>
   text(v, path) ??
-  (/^(?!\.\.?$)[^/\\\p{C}]+$/u.test(v as string)
+  ((v as string).split("/").every((part) => /^(?!\.\.?$)[^/\\\p{C}]+$/u.test(part))
     ? undefined
     : `${path} is ${JSON.stringify(legible(v as string))}, which is no name of a file in the folder`);
 

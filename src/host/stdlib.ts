@@ -33,6 +33,19 @@ export function readLibrary(name: string): SourceFile | undefined {
   return file;
 }
 
+/** Names of the files of a folder of the library, `clients`, that end in `ending`; without it, sorted. */
+export function libraryFiles(within: string, ending: string): readonly string[] {
+  return readdirSync(`${home()}${within}`)
+    .filter((name) => name.endsWith(ending))
+    .map((name) => name.slice(0, -ending.length))
+    .sort();
+}
+
+/** The text of a file of the library that is no module. */
+export function libraryText(path: string): string {
+  return readFileSync(`${home()}${path}`, "utf8");
+}
+
 /** What the build has parsed, beside a bundle: module name to its text and its syntax. None in the sources. */
 let stored: Record<string, { readonly text: string; readonly syntax: unknown } | undefined> | undefined;
 
@@ -52,6 +65,12 @@ function parsedLibrary(file: SourceFile, name: string): File | undefined {
 
 /** The library as the compiler takes it. */
 export const library: Library = { modules: libraryModules, read: readLibrary, parsed: parsedLibrary };
+
+/** The file of a module as it lies in the package: of `std/attention.tfm` its path; undefined where it is not there. */
+export function libraryPath(name: string): string | undefined {
+  const path = `${home()}${name.replace(/^std\//, "")}`;
+  return existsSync(path) ? path : undefined;
+}
 
 function home(): string {
   if (folder === undefined) throw new Error("the package is incomplete: its folder stdlib is missing");

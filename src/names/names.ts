@@ -10,30 +10,61 @@ import type * as ast from "../syntax/ast.ts";
 import { forEachChild, type Node } from "../syntax/walk.ts";
 
 /** The names of one block, op or model: what is known, and what was read. */
-class Scope {
+export class Scope {
   readonly known = new Map<string, { ident: ast.Ident; kind: "setting" | "let" | "slot" | "other" }>();
   readonly read = new Set<string>();
+  /** Every place that declares or reads a name, for editors. */
+  readonly places: ast.Ident[] = [];
+  /** Names to be looked up once everything of the declaration is known (a name may be bound by a later bracket). */
+  readonly pending: ast.Ident[] = [];
 
   declare(ident: ast.Ident, kind: "setting" | "let" | "slot" | "other"): void {
     if (!this.known.has(ident.name)) this.known.set(ident.name, { ident, kind });
+    this.places.push(ident);
   }
 
-  use(name: string): void {
-    this.read.add(name);
-    this.read.add(name.replace(/'+$/, ""));
+  use(ident: ast.Ident): void {
+    this.read.add(ident.name);
+    this.read.add(ident.name.replace(/'+$/, ""));
+    this.places.push(ident);
   }
 }
 
 /** Checks one file. Only files of the user's are checked: the library is tested. */
 export function checkNames(program: Program, module: Module, reporter: Reporter): void {
   const global = new Set<string>();
-  for (const decl of module.syntax.decls) {
-    if (decl.kind === "Block") checkBlock(program, module, decl, reporter, global);
-    else if (decl.kind === "Op") checkOp(program, module, decl, reporter, global);
-    else if (decl.kind === "Model") checkModel(program, module, decl, reporter, global);
-    else if (decl.kind !== "Use") collectGlobals(decl, global);
-  }
+  for (const decl of module.syntax.decls) checkDeclaration(program, module, decl, reporter, global);
   if (module.syntax.bare) collectGlobals(module.syntax.bare, global);
+  checkUses(module, reporter, global);
+}
+
+/** Checks one declaration of a file; adds to `global` what it reads of the names at the top. */
+export function checkDeclaration(
+  program: Program,
+  module: Module,
+  decl: ast.Decl,
+  reporter: Reporter,
+  global: Set<string>,
+): void {
+  if (decl.kind === "Block" || decl.kind === "Op" || decl.kind === "Model") {
+    if (decl.kind === "Model") modelGlobals(decl, global);
+    // What an alias names on its right side may be a given of the block that it stands for.
+    const lenient = decl.kind === "Block" && decl.meaning.kind === "Alias";
+    finish(program, module, decl.name.name, scopeOf(program, module, decl), reporter, global, lenient);
+  } else if (decl.kind !== "Use") collectGlobals(decl, global);
+}
+
+/** The names of a declaration; of a model that extends another, those of its base too. */
+export function scopeOf(program: Program, module: Module, decl: ast.Block | ast.Op | ast.Model): Scope {
+  const scope = new Scope();
+  if (decl.kind === "Block") visitBlock(decl, scope);
+  else if (decl.kind === "Op") visitOp(decl, scope);
+  else visitModel(program, module, decl, scope);
+  return scope;
+}
+
+/** Says which of a file's `use` lines nothing needs; `global` are the names that the whole file reads at the top. */
+export function checkUses(module: Module, reporter: Reporter, global: ReadonlySet<string>): void {
   for (const { use, module: used } of module.uses) {
     const needed =
       [...used.own.keys()].some((name) => global.has(name)) || (used.checkpoints.length > 0 && !used.file.library);
@@ -44,52 +75,48 @@ export function checkNames(program: Program, module: Module, reporter: Reporter)
   }
 }
 
-function collectGlobals(node: Node, into: Set<string>): void {
+export function collectGlobals(node: Node, into: Set<string>): void {
   if (node.kind === "Name") into.add((node as ast.Name).name);
   if (node.kind === "Checkpoint") into.add((node as ast.Checkpoint).model.name);
   if (node.kind === "Class") into.add((node as unknown as { model: ast.Ident }).model.name);
   forEachChild(node, (child) => collectGlobals(child, into));
 }
 
-function checkBlock(program: Program, module: Module, decl: ast.Block, reporter: Reporter, global: Set<string>): void {
-  const scope = new Scope();
+function visitBlock(decl: ast.Block, scope: Scope): void {
   // A setting of a block with slots may be meant for a `given` of what fills them.
   for (const p of decl.params.items) scope.declare(p.name, decl.slots.items.length > 0 ? "other" : "setting");
   for (const p of decl.given) scope.declare(p.name, "other");
   for (const s of decl.slots.items) scope.declare(s.name, "slot");
-  // What an alias names on its right side may be a given of the block that it stands for.
-  const lenient = decl.meaning.kind === "Alias";
   visitAll([...decl.params.items, ...decl.given], scope);
   for (const s of decl.slots.items) if (s.default) look(s.default, scope);
   visitMeaning(decl.meaning, scope);
-  finish(program, module, decl.name.name, scope, reporter, global, lenient);
 }
 
-function checkOp(program: Program, module: Module, decl: ast.Op, reporter: Reporter, global: Set<string>): void {
-  const scope = new Scope();
+function visitOp(decl: ast.Op, scope: Scope): void {
   for (const p of decl.settings?.items ?? []) scope.declare(p.name, "setting");
   for (const p of [...decl.operands.items, ...decl.given]) scope.declare(p.name, "other");
   visitAll([...(decl.settings?.items ?? []), ...decl.operands.items, ...decl.given], scope);
   visitMeaning(decl.meaning, scope);
-  finish(program, module, decl.name.name, scope, reporter, global, false);
 }
 
-function checkModel(program: Program, module: Module, decl: ast.Model, reporter: Reporter, global: Set<string>): void {
-  const scope = new Scope();
+/** What a model names of the top beside its expressions: its base, and the model that a preset stands for. */
+function modelGlobals(decl: ast.Model, global: Set<string>): void {
+  if (decl.base) global.add(decl.base.name);
+  if (decl.meaning.kind === "Body") return;
+  const { value } = decl.meaning;
+  collectGlobals(value.kind === "Call" ? value.callee : value, global);
+}
+
+function visitModel(program: Program, module: Module, decl: ast.Model, scope: Scope): void {
   // Settings of a model may be meant for a `given` of any block in it: they are never called unused.
   for (const p of decl.params.items) scope.declare(p.name, "other");
   for (const name of inherited(program, module, decl)) scope.declare({ name, span: decl.span }, "other");
-  if (decl.base) global.add(decl.base.name);
   if (decl.over) scope.declare(decl.over, "other");
   visitAll(decl.params.items, scope);
   // The model that a preset names is looked up where it is elaborated.
   if (decl.meaning.kind === "Body") visitMeaning(decl.meaning, scope);
-  else if (decl.meaning.value.kind === "Call") {
-    collectGlobals(decl.meaning.value.callee, global);
-    for (const arg of decl.meaning.value.args) look(arg.value, scope);
-  } else collectGlobals(decl.meaning.value, global);
-  if (decl.grows) scope.use(decl.grows.name);
-  finish(program, module, decl.name.name, scope, reporter, global, false);
+  else if (decl.meaning.value.kind === "Call") for (const arg of decl.meaning.value.args) look(arg.value, scope);
+  if (decl.grows) scope.use(decl.grows);
 }
 
 /** Every name that an extension sees of its base. */
@@ -155,7 +182,7 @@ function lookType(type: ast.TypeExpr, scope: Scope): void {
   for (const axis of type.axes ?? []) {
     if (axis.kind === "Axis") {
       scope.declare({ name: axis.name.name.replace(/'+$/, ""), span: axis.name.span }, "other");
-      scope.use(axis.name.name);
+      scope.use(axis.name);
     } else if (axis.kind === "Sized") {
       scope.declare(axis.name, "other");
       look(axis.size, scope);
@@ -168,8 +195,8 @@ function look(x: Node, scope: Scope): void {
   switch (x.kind) {
     case "Name": {
       const name = x as ast.Name;
-      scope.use(name.name);
-      pending.push({ name, scope });
+      scope.use(name);
+      scope.pending.push(name);
       return;
     }
     case "Index":
@@ -197,7 +224,7 @@ function look(x: Node, scope: Scope): void {
       const b = x as ast.Binary;
       look(b.left, scope);
       // The right side of `order == pre` may be a word of the left side's type.
-      if ((b.op === "==" || b.op === "!=") && b.right.kind === "Name") scope.use(b.right.name);
+      if ((b.op === "==" || b.op === "!=") && b.right.kind === "Name") scope.use(b.right);
       else look(b.right, scope);
       return;
     }
@@ -212,7 +239,7 @@ function look(x: Node, scope: Scope): void {
 
 function lookBracket(item: ast.Arg, scope: Scope): void {
   if (item.name) {
-    scope.use(item.name.name);
+    scope.use(item.name);
     look(item.value, scope);
     return;
   }
@@ -226,7 +253,7 @@ function lookBracket(item: ast.Arg, scope: Scope): void {
 /** Names of axes: known, or new from here on. */
 function lookAxes(x: ast.Expr, scope: Scope): void {
   if (x.kind === "Name") {
-    scope.use(x.name);
+    scope.use(x);
     scope.declare({ name: x.name, span: x.span }, "other");
   } else if (x.kind === "Paren") {
     for (const i of x.items) {
@@ -241,9 +268,6 @@ function lookAxes(x: ast.Expr, scope: Scope): void {
   } else look(x, scope);
 }
 
-/** Names to be looked up once everything of the declaration is known (a name may be bound by a later bracket). */
-let pending: { name: ast.Name; scope: Scope }[] = [];
-
 function finish(
   program: Program,
   module: Module,
@@ -253,9 +277,7 @@ function finish(
   global: Set<string>,
   lenient: boolean,
 ): void {
-  const names = pending;
-  pending = [];
-  for (const { name } of names) {
+  for (const name of scope.pending) {
     if (scope.known.has(name.name) || scope.known.has(name.name.replace(/'+$/, ""))) continue;
     global.add(name.name);
     if (

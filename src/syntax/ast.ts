@@ -40,6 +40,8 @@ export interface Use extends Declared {
 
 export interface Model extends Declared {
   readonly kind: "Model";
+  /** `objective next_token for gpt_lm { ... }`: what training that model (the base) makes small. */
+  readonly objective?: true;
   readonly name: Ident;
   readonly params: Params;
   readonly base?: Ident;
@@ -199,6 +201,10 @@ export type Entry =
   | (Spanned & { readonly kind: "Prefix"; readonly optional: boolean; readonly prefix: Text })
   | (Spanned & { readonly kind: "Rename"; readonly from: Text; readonly to: Text })
   | (Spanned & { readonly kind: "Cache"; readonly path: Path; readonly name: Text })
+  /** The nearest type that a client knows. */
+  | (Spanned & { readonly kind: "Client"; readonly name: Text; readonly type: Text })
+  /** How texts become the rows of one input: templates with `{text}`, `{pair}` and tokens in braces. */
+  | (Spanned & { readonly kind: "Task"; readonly name: Text; readonly rows: readonly Text[] })
   | (Spanned & {
       readonly kind: "Class";
       readonly classes: readonly Text[];

@@ -14,6 +14,7 @@ function declaration(context: Context, node: C.DeclarationCstNode): Decl | undef
   const d = parts(node);
   if (d.use?.[0]) return use(context, d.use[0]);
   if (d.model?.[0]) return model(context, d.model[0]);
+  if (d.objective?.[0]) return objective(context, d.objective[0]);
   if (d.block?.[0]) return block(context, d.block[0]);
   if (d.op?.[0]) return op(context, d.op[0]);
   if (d.checkpoint?.[0]) return checkpoint(context, d.checkpoint[0]);
@@ -50,6 +51,20 @@ function model(context: Context, node: C.ModelCstNode): Model {
     ...optional("over", over),
     ...optional("grows", grows),
     meaning: meaning(context, meanings?.[0], common.span.end),
+  };
+}
+
+function objective(context: Context, node: C.ObjectiveCstNode): Model {
+  const { Name, params: lists, base, body } = parts(node);
+  const common = declared(context, node);
+  return {
+    kind: "Model",
+    objective: true,
+    ...common,
+    name: context.ident(first(Name), common.span.end),
+    params: params(context, lists?.[0]),
+    base: context.ident(first(base), common.span.end),
+    meaning: bodyOf(context, body?.[0], common.span.end),
   };
 }
 
@@ -143,8 +158,14 @@ function meaning(context: Context, node: C.MeaningCstNode | undefined, fallback:
   const { body, expression: values } = parts(node);
   const span = context.ofNode(node, fallback);
   if (!body?.[0]) return { kind: "Alias", value: expression(context, values?.[0], span.end) };
-  const statements = (parts(body[0]).statement ?? []).flatMap((s) => statement(context, s, span.end) ?? []);
-  return { kind: "Body", statements, span: context.ofNode(body[0], fallback) };
+  return bodyOf(context, body[0], fallback);
+}
+
+function bodyOf(context: Context, node: C.BodyCstNode | undefined, fallback: number): Meaning {
+  if (node === undefined) return { kind: "Alias", value: invalid(context, fallback) };
+  const span = context.ofNode(node, fallback);
+  const statements = (parts(node).statement ?? []).flatMap((s) => statement(context, s, span.end) ?? []);
+  return { kind: "Body", statements, span };
 }
 
 function statement(context: Context, node: C.StatementCstNode, fallback: number): Statement | undefined {

@@ -37,9 +37,9 @@ const calls: Readonly<Record<string, string>> = {
 };
 
 const words: Readonly<Record<string, readonly string[]>> = {
-  declaration: ["use", "model", "block", "op", "checkpoint", "law", "rewrite"],
+  declaration: ["use", "model", "objective", "block", "op", "checkpoint", "law", "rewrite"],
   statement: ["input", "param", "dim", "let", "output"],
-  entry: ["require", "ignore", "prefix", "rename", "cache", "class"],
+  entry: ["require", "ignore", "prefix", "rename", "cache", "client", "task", "class"],
 };
 
 /** Words of other languages, and what does their work here. */
@@ -179,6 +179,7 @@ const reservedTypes = new Set([
   ...statementTypes,
   "Use",
   "Model",
+  "Objective",
   "Block",
   "Op",
   "Checkpoint",

@@ -48,6 +48,20 @@ function entry(context: Context, node: C.EntryCstNode, fallback: number): Entry 
       span,
     };
   }
+  if (e.clientEntry?.[0]) {
+    const { name, type } = parts(e.clientEntry[0]);
+    return {
+      kind: "Client",
+      name: context.textLiteral(first(name), span.end),
+      type: context.textLiteral(first(type), span.end),
+      span,
+    };
+  }
+  if (e.taskEntry?.[0]) {
+    const { name, row } = parts(e.taskEntry[0]);
+    const rows = (row ?? []).filter(isReal).map((t) => context.textLiteral(t, span.end));
+    return { kind: "Task", name: context.textLiteral(first(name), span.end), rows, span };
+  }
   if (e.classEntry?.[0]) {
     const { Text, Name, map } = parts(e.classEntry[0]);
     const classes = (Text ?? []).filter(isReal).map((t) => context.textLiteral(t, span.end));

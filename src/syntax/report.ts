@@ -32,6 +32,7 @@ export function reportFindings(context: Context, findings: readonly Finding[], t
 const boundaries = new Set([
   "Use",
   "Model",
+  "Objective",
   "Block",
   "Op",
   "Checkpoint",

@@ -26,7 +26,7 @@ function header(text: string, name: string): Json | undefined {
   return found ? (JSON.parse(found[1]!) as Json) : undefined;
 }
 
-/** A program through the whole compiler: all its models, then one of them with a cache. */
+/** A program through the whole compiler: all its models, then one of them with a cache, or the objective that its head names. */
 const program: RunFixture = async (path) => {
   const main = fixtureSource(path);
   const request: SourceRequest = {
@@ -38,7 +38,8 @@ const program: RunFixture = async (path) => {
   };
   const checked = checkAll(request);
   if (checked.diagnostics.length > 0) return checked.diagnostics;
-  const one = elaborate(request);
+  const objective = header(main.text, "objective") as string | undefined;
+  const one = elaborate({ ...request, ...(objective === undefined ? {} : { objective }) });
   if (one.diagnostics.length > 0 || !one.value) return one.diagnostics;
   return prepare(one.value, { cache: true, optimize: true, keeps: () => false }).diagnostics;
 };

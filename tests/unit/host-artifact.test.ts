@@ -395,7 +395,7 @@ test.each([
   ["SIGTERM", 143],
 ] as const)("%s while writing removes what there is, and ends with %i", async (signal, status) => {
   const folder = mkdtempSync(join(tmpdir(), "tfm-test-"));
-  const child = spawn(process.execPath, ["--input-type=module", "-e", writer(join(folder, "new/out"), 50_000_000_000)]);
+  const child = spawn(process.execPath, ["--input-type=module", "-e", writer(join(folder, "new/out"), 3_000_000_000)]);
   let err = "";
   child.stderr.on("data", (text: Buffer) => (err += text.toString()));
   await new Promise<void>((going) => child.stdout.once("data", () => going()));

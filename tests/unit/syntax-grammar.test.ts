@@ -28,6 +28,7 @@ test("the README has an EBNF line for what each rule of the parser reads", () =>
   const inlined = [
     "use",
     "model",
+    "objective",
     "block",
     "op",
     "checkpoint",
@@ -43,6 +44,8 @@ test("the README has an EBNF line for what each rule of the parser reads", () =>
     "prefixEntry",
     "renameEntry",
     "cacheEntry",
+    "clientEntry",
+    "taskEntry",
     "classEntry",
     "pathEntry",
     "where",

@@ -8,14 +8,15 @@ import { Emitter } from "./emitter.ts";
 import { kernels } from "./kernels.ts";
 import { serialize } from "./serialize.ts";
 import { table } from "./table.ts";
+import type { DataNames } from "./weights.ts";
 import { targets, type TargetName } from "./targets.ts";
 import { Elem, type OnnxPort, type Tensor } from "./writer.ts";
 
 export interface OnnxOptions {
   readonly target: TargetName;
   readonly weights: Weights;
-  /** The name of the artifact's own data file, beside the model. */
-  readonly dataFile: string;
+  /** The name of the artifact's own data file, beside the model; a function names the checkpoint's files as well, which else keep theirs. */
+  readonly dataFile: string | DataNames;
   readonly producer: Producer;
 }
 
@@ -34,7 +35,7 @@ export interface OnnxArtifact {
 
 export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifact {
   const target = targets[options.target];
-  const e = new Emitter(target, { table, kernels }, options.weights, options.dataFile);
+  const e = new Emitter(target, { table, kernels }, options.weights, namesOf(options.dataFile));
   e.sizeNames = graph.sizeNames;
   e.setRanks(graph);
   const { writer } = e;
@@ -56,6 +57,10 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
     nodeCounts: countNodes(writer.nodes.map((n) => n.op)),
     layout: e.book.entries,
   };
+}
+
+function namesOf(dataFile: OnnxOptions["dataFile"]): DataNames {
+  return typeof dataFile === "string" ? (checkpointFile) => checkpointFile ?? dataFile : dataFile;
 }
 
 /** All states with concrete paths and names, in the order in which iterations run. */

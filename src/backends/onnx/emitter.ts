@@ -16,7 +16,7 @@ import type { Kernel } from "./call.ts";
 import { onnxConverter } from "./converter.ts";
 import { Sizes } from "./sizes.ts";
 import type { Target } from "./targets.ts";
-import { WeightBook, type Weight } from "./weights.ts";
+import { WeightBook, type Weight, type DataNames } from "./weights.ts";
 import { Elem, Writer, type Attributes, type Tensor } from "./writer.ts";
 
 export type Placed = View<Tensor>;
@@ -129,7 +129,7 @@ export class Emitter {
     readonly target: Target,
     private readonly lowering: Lowering,
     sources: Weights,
-    dataFile: string,
+    dataFile: DataNames,
   ) {
     this.weights = new WeightBook(this.writer, this.book, sources, dataFile);
   }

@@ -30,6 +30,9 @@ export interface Weight {
   readonly made: readonly { readonly layout: Layout; readonly tensor: Tensor }[];
 }
 
+/** What the model calls a data file: one of the checkpoint's by its name, or, without one, the artifact's own. Asked when it is first referred to. */
+export type DataNames = (checkpointFile?: string) => string;
+
 export class WeightBook {
   readonly planned: PlannedTensor[] = [];
   readonly linkedFiles = new Set<string>();
@@ -41,7 +44,7 @@ export class WeightBook {
     private readonly writer: Writer,
     private readonly book: Book<Tensor>,
     private readonly sources: Weights,
-    private readonly dataFile: string,
+    private readonly dataFile: DataNames,
   ) {}
 
   /** The parameter as a value. Nothing is made before it is read. */
@@ -97,7 +100,7 @@ export class WeightBook {
   private link(source: WeightSource & { kind: "stored" }): External {
     const { file, offset, bytes } = source.tensor;
     this.linkedFiles.add(file);
-    return { kind: "external", file, offset, length: bytes };
+    return { kind: "external", file: this.dataFile(file), offset, length: bytes };
   }
 
   private plan(path: string, type: Type): External {
@@ -107,7 +110,7 @@ export class WeightBook {
     const offset = Math.ceil(this.end / ALIGNMENT) * ALIGNMENT;
     this.end = offset + length;
     this.planned.push({ path, order: type.axes, dtype: "F32", offset, length });
-    const data: External = { kind: "external", file: this.dataFile, offset, length };
+    const data: External = { kind: "external", file: this.dataFile(), offset, length };
     this.plannedAt.set(path, data);
     return data;
   }

@@ -1,8 +1,8 @@
 /** @file `tfm fmt`: writes programs in the one style, or says which are not in it. */
-import { chmodSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { diagnose, hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { readFileSync } from "node:fs";
+import { hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
 import { format } from "../../format/format.ts";
-import { systemReason } from "../../host/system.ts";
+import { replaceFile } from "../../host/replace.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { say, sayJson, type JsonOption } from "../report.ts";
@@ -53,24 +53,8 @@ async function formatFile(file: string, check: boolean, problems: Diagnostic[]):
   problems.push(...diagnostics);
   if (value === undefined) return undefined;
   const changed = value !== text;
-  if (changed && !check && !replace(file, value, problems)) return undefined;
+  const unwritten = changed && !check ? replaceFile(file, value) : [];
+  problems.push(...unwritten);
+  if (unwritten.length > 0) return undefined;
   return { file, changed };
-}
-
-/** Puts a text in the place of a file's, whole or not at all. */
-function replace(file: string, text: string, problems: Diagnostic[]): boolean {
-  let temporary: string | undefined;
-  try {
-    const target = realpathSync(file);
-    temporary = `${target}.${process.pid}.tmp`;
-    writeFileSync(temporary, text, { flag: "wx" });
-    chmodSync(temporary, statSync(target).mode);
-    renameSync(temporary, target);
-    return true;
-  } catch (e) {
-    const reason = systemReason(e);
-    if (temporary !== undefined) rmSync(temporary, { force: true });
-    problems.push(diagnose("cli/unwritable", { path: file, reason }));
-    return false;
-  }
 }

@@ -1,36 +1,15 @@
 /** @file `tfm ops`: the primitive operators of the compiler and the `op` declarations of the library, with their documentation. */
 import picocolors from "picocolors";
-import { kernels } from "../../backends/onnx/kernels.ts";
-import { syntaxOf } from "../../compile.ts";
 import { diagnose } from "../../diagnostics/diagnostic.ts";
 import { nearest } from "../../diagnostics/suggest.ts";
-import { libraryModules, readLibrary } from "../../host/stdlib.ts";
-import { primitives } from "../../ops/registry.ts";
-import { textOf } from "../../source/source.ts";
-import type * as ast from "../../syntax/ast.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
+import { describedOperators, type Described } from "../operators.ts";
 import { fail, type JsonOption } from "../report.ts";
 import { table, wrap } from "../text.ts";
 
-interface Described {
-  readonly name: string;
-  readonly kind: "primitive" | "library";
-  readonly module: string;
-  /** `rms_norm(x: [..., d], weight: [d], eps)` */
-  readonly signature: string;
-  readonly doc: string;
-  readonly traits: readonly string[];
-  /** What must hold, by label. */
-  readonly constraints: Readonly<Record<string, string>>;
-  /** What it means, in the language; a primitive means itself. */
-  readonly meaning?: string;
-  /** Have the targets an operator, or a spelling that is fused, for it? Otherwise its meaning is compiled. */
-  readonly kernel: boolean;
-}
-
 export async function ops(io: Io, name: string | undefined, options: JsonOption): Promise<ExitCode> {
-  const all = [...primitiveOps(), ...libraryOps()];
+  const all = describedOperators();
   if (name === undefined) {
     if (options.json) io.out(`${JSON.stringify(all, undefined, 2)}\n`);
     else io.out(list(all, io));
@@ -49,42 +28,6 @@ export async function ops(io: Io, name: string | undefined, options: JsonOption)
   if (options.json) io.out(`${JSON.stringify(found, undefined, 2)}\n`);
   else io.out(found.map((o) => page(o, io)).join("\n"));
   return Exit.ok;
-}
-
-function primitiveOps(): readonly Described[] {
-  return Object.values(primitives).map((p) => ({
-    name: p.name,
-    kind: "primitive",
-    module: "",
-    signature: `${p.name}(${p.operands.join(", ")})`,
-    doc: p.doc,
-    traits: p.traits,
-    constraints: p.constraints,
-    kernel: true,
-  }));
-}
-
-function libraryOps(): readonly Described[] {
-  return libraryModules().flatMap((module) => {
-    const { value } = syntaxOf(readLibrary(module)!);
-    return (value?.decls ?? []).flatMap((d) => (d.kind === "Op" ? [described(d, module)] : []));
-  });
-}
-
-function described(op: ast.Op, module: string): Described {
-  const lists = [...(op.settings ? [op.settings] : []), op.operands];
-  const given = op.given.length === 0 ? "" : ` given ${op.given.map((p) => textOf(p.span)).join(", ")}`;
-  return {
-    name: op.name.name,
-    kind: "library",
-    module,
-    signature: `${op.name.name}${lists.map((l) => `(${l.items.map((p) => textOf(p.span)).join(", ")}${l.rest ? ", ..." : ""})`).join("")}${given}`,
-    doc: op.doc,
-    traits: [],
-    constraints: {},
-    meaning: textOf(op.meaning.kind === "Alias" ? op.meaning.value.span : op.meaning.span),
-    kernel: Object.hasOwn(kernels, op.name.name),
-  };
 }
 
 function list(all: readonly Described[], io: Io): string {

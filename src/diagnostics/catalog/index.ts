@@ -2,6 +2,7 @@
 import { artifactCodes } from "./artifact.ts";
 import { axisCodes } from "./axis.ts";
 import { cliCodes } from "./cli.ts";
+import { clientCodes } from "./client.ts";
 import { configCodes } from "./config.ts";
 import { lawCodes } from "./law.ts";
 import { modelCodes } from "./model.ts";
@@ -22,5 +23,6 @@ export const catalog = {
   ...configCodes,
   ...weightCodes,
   ...artifactCodes,
+  ...clientCodes,
   ...cliCodes,
 } as const;

@@ -27,6 +27,22 @@ export const modelCodes = {
     wrong: `${plain}  output y = x\n}\nmodel n(hidden = 64) {\n  input x: float[batch, hidden]\n  output y = x\n}`,
     right: `${plain}  output y = x\n}`,
   }),
+  "model/objective-unknown": entry<{ name: string; model: string; known: readonly string[] }>({
+    severity: "error",
+    message: (p) => `there is no objective ${p.name} for ${p.model}`,
+    why: "`--objective` names an objective that is declared for the model, for one that it extends, or for one that it presets.",
+    mend: "Correct the name, or declare one: `objective next_token for my_model { ... }`.",
+    wrong: `${plain}  output y = x\n}\nobjective small for n {\n  output loss = 0 * size(hidden)\n}`,
+    right: `${plain}  output y = x\n}\nobjective small for m {\n  output loss = mean(mean(mean(y ^ 2, over = hidden), over = seq), over = batch)\n}`,
+  }),
+  "model/objective-output": entry<{ name: string; type: string }>({
+    severity: "error",
+    message: (p) => `the output ${p.name} of an objective is ${p.type}, which is not one number`,
+    why: "Training makes one number small; what else an objective puts out are numbers that are watched beside it.",
+    mend: "Take a mean or a sum over every axis.",
+    wrong: `${plain}  output y = x\n}\nobjective small for m {\n  output loss = y ^ 2\n}`,
+    right: `${plain}  output y = x\n}\nobjective small for m {\n  output loss = mean(mean(mean(y ^ 2, over = hidden), over = seq), over = batch)\n}`,
+  }),
   "model/bare": entry({
     severity: "error",
     message: () => "this is no stack of blocks",

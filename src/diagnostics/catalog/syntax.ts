@@ -213,7 +213,7 @@ export const syntaxCodes = {
   "syntax/not-a-declaration": entry<{ found: string }>({
     severity: "error",
     message: (p) => `expected a declaration, found ${p.found}`,
-    why: "A file holds declarations, and each begins with one of `use`, `model`, `block`, `op`, `checkpoint`, `law`, `rewrite`. A text that is one expression has no declarations beside it.",
+    why: "A file holds declarations, and each begins with one of `use`, `model`, `objective`, `block`, `op`, `checkpoint`, `law`, `rewrite`. A text that is one expression has no declarations beside it.",
     mend: "Begin with the declaration's word; statements belong between the braces of a model, block or op.",
     wrong: "mode m { output 1 }\nop f(x) = x",
     right: "model m { output 1 }\nop f(x) = x",
