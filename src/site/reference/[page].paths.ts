@@ -1,0 +1,3 @@
+import { singlePages } from "./pages.ts";
+
+export default { paths: singlePages };

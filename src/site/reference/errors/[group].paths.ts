@@ -1,0 +1,3 @@
+import { errorPages } from "../pages.ts";
+
+export default { paths: errorPages };

@@ -1,0 +1,3 @@
+import { libraryPages } from "../pages.ts";
+
+export default { paths: libraryPages };
