@@ -1,19 +1,20 @@
 /**
- * @file Builds `dist/`: the command (`cli.js`), the library (`index.js`), the prettier plugin (`prettier.js`) and their types. `npm install` in a clone runs it.
+ * @file Builds `dist/`: the command (`cli.js`), the library (`index.js`), the runtime for TensorFlow.js (`tfjs.js`), the prettier plugin (`prettier.js`), what tests import (`testing.js`) and their types. `npm install` in a clone runs it.
  *
  * Everything but the native runtime is bundled and minified, and the command is in chunks that are loaded when they are needed:
  * unbundled, reading the parser library module by module costs each command a third of a second, and protobuf classes 50 ms.
  */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const at = (path) => `${root}${path}`;
 
-/** Bundles the command and the library into `outdir`. */
-export async function bundle(outdir = at("dist")) {
+/** Bundles the command and the library into `folder`, which is what it was until all is there. */
+export async function bundle(folder = at("dist")) {
   const { version } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+  const outdir = `${folder}-${process.pid}`;
   rmSync(outdir, { recursive: true, force: true });
   const common = {
     absWorkingDir: root,
@@ -25,7 +26,7 @@ export async function bundle(outdir = at("dist")) {
     minify: true,
     // Names of functions and classes stand in the stack of a bug report.
     keepNames: true,
-    external: ["onnxruntime-node", "elkjs"],
+    external: ["onnxruntime-node", "elkjs", "@tensorflow/*"],
     // Packages in the older module format load node's own modules by `require`.
     banner: {
       js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
@@ -42,9 +43,33 @@ export async function bundle(outdir = at("dist")) {
     }),
     build({ ...common, entryPoints: [{ in: "src/index.ts", out: "index" }] }),
     build({ ...common, entryPoints: [{ in: "src/format/plugin.ts", out: "prettier" }] }),
+    // fast-check is the user's own: its arbitraries must be those of the tests.
+    build({
+      ...common,
+      external: [...common.external, "fast-check"],
+      entryPoints: [{ in: "src/testing/index.ts", out: "testing" }],
+    }),
+    build({
+      ...common,
+      entryPoints: [{ in: "src/api/node.ts", out: "node" }],
+      splitting: true,
+      chunkNames: "chunks/[name]-[hash]",
+    }),
+    // These run in browsers too: nothing of node's is in them.
+    build({
+      ...common,
+      platform: "browser",
+      banner: {},
+      entryPoints: [{ in: "src/api/web.ts", out: "web" }],
+      splitting: true,
+      chunkNames: "chunks/[name]-[hash]",
+    }),
+    build({ ...common, platform: "neutral", banner: {}, entryPoints: [{ in: "src/tfjs.ts", out: "tfjs" }] }),
   ]);
   chmodSync(`${outdir}/cli.js`, 0o755);
   await parseLibrary(outdir);
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(outdir, folder);
 }
 
 /** Parses the standard library once: a command that compiles a checkpoint then needs no parser. */
@@ -76,7 +101,12 @@ async function declarations(outdir = at("dist/types")) {
     noCheck: true,
     outDir: outdir,
   };
-  const { emitSkipped } = ts.createProgram([at("src/index.ts"), at("src/format/plugin.ts")], options).emit();
+  const { emitSkipped } = ts
+    .createProgram(
+      ["index", "format/plugin", "testing/index", "tfjs", "api/node", "api/web"].map((e) => at(`src/${e}.ts`)),
+      options,
+    )
+    .emit();
   if (emitSkipped) throw new Error("the declarations of the library were not written");
 }
 

@@ -24,21 +24,24 @@ import {
 import type { Outline } from "./elaborate/outline.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
 import { drawCase, isOfSizes, smallSizes } from "./equivalence/cases.ts";
-import { randomOf } from "./equivalence/law.ts";
+import { randomOf, Tester } from "./equivalence/law.ts";
 import type { Graph, VerifiedGraph } from "./ir/graph.ts";
 import { verify } from "./ir/verify.ts";
+import { concreteParams } from "./ir/params.ts";
 import { checkNames } from "./names/names.ts";
 import { optimize } from "./passes/optimize.ts";
 import { withCache, withoutCache } from "./passes/cache.ts";
+import { lastPlaceOnly } from "./passes/last.ts";
 import { withOnce } from "./passes/once.ts";
 import { splitSteps } from "./passes/steps.ts";
 import { removeDead } from "./passes/dce.ts";
+import { cycleOf, isUsed, ownSourcesOf, rewrite, type RewriteReport } from "./rewrite/index.ts";
 import type { SourceFile } from "./source/source.ts";
 import type * as ast from "./syntax/ast.ts";
 import { parse } from "./syntax/parse.ts";
 import type { Checkpoint, WeightMap } from "./weights/source.ts";
 
-export type { Library, TypeNote, InputDefault };
+export type { Library, TypeNote, InputDefault, RewriteReport };
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** What to read: a program, or a checkpoint's config, or both. */
@@ -63,6 +66,8 @@ export interface SourceRequest {
 export interface Elaborated {
   readonly model: string;
   readonly doc: string;
+  /** What declares the rules by which it is rewritten. */
+  readonly program: Program;
   /** Every setting of the model with its value, as the language writes it. */
   readonly settings: readonly { readonly name: string; readonly text: string }[];
   readonly graph: Graph;
@@ -90,14 +95,20 @@ export interface Prepared {
   readonly inputDefaults: ReadonlyMap<string, InputDefault>;
   /** Inputs that are outputs or inputs of the graph before this one, by their names at the boundary. */
   readonly given: ReadonlyMap<string, string>;
+  /** What the library's rewrites did to it, and what they nearly did; absent where it is not optimised. */
+  readonly rewrites?: RewriteReport;
 }
 
 export interface PrepareOptions {
   /** Default: where the model grows and keeps anything. */
   readonly cache?: boolean;
   readonly optimize: boolean;
+  /** Of what a model that grows hands out at every place: that of all places (default), or of the last only. A model that does not grow has no last. */
+  readonly logits?: "all" | "last" | undefined;
   /** Composite operators that the backend has a kernel for; the others are taken apart. */
   readonly keeps: (node: Extract<Graph["nodes"][number], { op: "call" }>) => boolean;
+  /** What the target can do, by name: for rewrites that ask (`when target.gelu`). */
+  readonly target?: object;
 }
 
 /** Only the syntax tree, for `--emit ast`. */
@@ -140,7 +151,8 @@ export function elaborate(request: SourceRequest): Result<Elaborated> {
 export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> {
   const loaded = load(request);
   const { main, reporter } = loaded;
-  if (request.config || !main || request.model !== undefined || main.syntax.bare) {
+  const { config, model, objective } = request;
+  if (config || !main || model !== undefined || objective !== undefined || main.syntax.bare) {
     const one = elaborate(request);
     return { ...(one.value ? { value: [one.value] } : {}), diagnostics: one.diagnostics };
   }
@@ -154,6 +166,12 @@ export function checkAll(request: SourceRequest): Result<readonly Elaborated[]> 
     if (made) all.push(made);
   }
   return { ...(reporter.hasErrors ? {} : { value: all }), diagnostics: reporter.diagnostics };
+}
+
+/** The models that a program's own file declares, in the order of the text; none where it is a bare stack. */
+export function modelsOf(request: SourceRequest): readonly string[] {
+  const { main } = load(request);
+  return [...(main?.own.values() ?? [])].flatMap((d) => (d.kind === "Model" && !d.objective ? [d.name.name] : []));
 }
 
 /** What an editor wants to know of one model: of a broken one too. */
@@ -280,6 +298,7 @@ function elaborated(
   const { map } = from ?? {};
   return {
     model: name,
+    program,
     doc: "decl" in target ? target.decl.doc : "",
     settings: made.settings,
     graph,
@@ -328,16 +347,59 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
   const wanted = options.cache ?? model.graph.grows !== undefined;
   if (wanted && model.graph.grows === undefined)
     reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
+  for (const { path, param } of concreteParams(model.graph)) {
+    const open = param.value.type.axes.find((a) => a.size.known === undefined);
+    if (!open) continue;
+    // The weight's axis is a twin of the input's.
+    const axis = open.name.replace(/'+$/, "");
+    reporter.report("model/open-weight", { path, axis }, undefined, {
+      hint: `give it a size where it comes from, an input's type: \`float[..., ${axis} = 64]\``,
+    });
+  }
   const graphs =
     wanted && model.graph.grows !== undefined
       ? cached(model, reporter)
       : [{ name: "model" as const, graph: model.graph, given: NOTHING }];
+  if (options.optimize) checkRewrites(model.program, reporter);
+  const lastOnly = options.logits === "last";
   if (hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
-  const value = graphs.map(({ name, graph, given }): Prepared => {
-    const made = optimize(withoutCache(graph), { keeps: options.keeps, enabled: options.optimize });
-    return { name, graph: wellFormed(made), inputDefaults: defaultsIn(graph, model), given };
+  const value = graphs.map(({ name, graph: whole, given }): Prepared => {
+    const graph = lastOnly && name !== "encoder_model" ? lastPlaceOnly(whole) : whole;
+    let rewrites: RewriteReport | undefined;
+    const made = optimize(withoutCache(graph), {
+      keeps: options.keeps,
+      enabled: options.optimize,
+      rewrite(g) {
+        const done = rewrite(g, model.program, { keeps: options.keeps, target: options.target });
+        rewrites = done.report;
+        return done.graph;
+      },
+    });
+    const inputDefaults = defaultsIn(graph, model);
+    return { name, graph: wellFormed(made), inputDefaults, given, ...(rewrites ? { rewrites } : {}) };
   });
   return { value, diagnostics: reporter.diagnostics };
+}
+
+/** A program's own rewrites are used only where they hold, and end. */
+function checkRewrites(program: Program, reporter: Reporter): void {
+  const sources = ownSourcesOf(program).filter(isUsed);
+  const tester = new Tester({ seed: 0, budget: 0, now: () => 0 });
+  for (const source of sources) {
+    const { holds, verdict } = tester.test(source);
+    if (holds || verdict.kind === "invalid") continue;
+    const { title } = source.decl;
+    const where = verdict.kind === "different" ? "" : verdict.kind === "unknown" ? verdict.why : "";
+    reporter.report("rewrite/different", { rule: title.value, where }, title.span, {
+      hint: "`tfm test` on this file shows why",
+    });
+  }
+  const cycle = cycleOf(program);
+  if (!cycle) return;
+  const [first, ...others] = [...new Set(cycle.rules.map((r) => r.source.decl))];
+  reporter.report("rewrite/cycle", { rules: cycle.rules.map((r) => r.title), grows: cycle.grows }, first!.title.span, {
+    related: others.map((d) => ({ span: d.title.span, message: "and this" })),
+  });
 }
 
 type Named = Pick<Prepared, "name" | "given"> & { readonly graph: Graph };

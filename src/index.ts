@@ -4,11 +4,15 @@ export type { Elaborated, InputDefault, Json, Library, PrepareOptions, SourceReq
 export type { Diagnostic, Fix, Related, Result, Severity } from "./diagnostics/diagnostic.ts";
 export { render, toJson } from "./diagnostics/render.ts";
 export type { JsonDiagnostic, RenderOptions } from "./diagnostics/render.ts";
+export { DecodeFailure } from "./generate/decoder.ts";
+export type { Decoder, GivenInputs } from "./generate/decoder.ts";
+export { openDecoder } from "./host/decoder.ts";
+export type { DecoderOptions } from "./host/decoder.ts";
 export { library } from "./host/stdlib.ts";
 export { restoreSyntax, storeSyntax } from "./syntax/stored.ts";
 export { emitOnnx } from "./backends/onnx/emit.ts";
 export type { OnnxArtifact, OnnxOptions } from "./backends/onnx/emit.ts";
-export { keeps } from "./backends/onnx/kernels.ts";
+export { keeps } from "./backends/onnx/targets.ts";
 export { printOnnx } from "./backends/onnx/print.ts";
 export { printGraph } from "./ir/print.ts";
 export type { Graph, VerifiedGraph } from "./ir/graph.ts";

@@ -20,7 +20,9 @@ export type Weights = (path: string) => WeightSource;
 export interface PlannedTensor {
   readonly path: string;
   readonly order: readonly Axis[];
-  readonly dtype: "F32";
+  /** The order in which the program declares its axes, where that is another. */
+  readonly declared?: readonly Axis[];
+  readonly dtype: "F32" | "F16";
   /** In bytes, as `length`. */
   readonly offset: number;
   readonly length: number;
@@ -29,7 +31,7 @@ export interface PlannedTensor {
 /** An input or output of the artifact. A dimension is a number or the name of a size that is known at run time. */
 export interface Port {
   readonly name: string;
-  readonly dtype: "float32" | "int64";
+  readonly dtype: "float32" | "int64" | "int32";
   readonly dims: readonly (number | string)[];
 }
 

@@ -8,6 +8,8 @@ export const Exit = {
   usage: 2,
   /** An error in tfm (EX_SOFTWARE of sysexits.h). */
   bug: 70,
+  /** Ctrl-C: 128 and the signal's number, as shells show it. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof Exit)[keyof typeof Exit];

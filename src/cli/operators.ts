@@ -1,5 +1,5 @@
 /** @file The operators as `tfm ops` and the site describe them: primitives of the compiler, and `op` declarations of the library. */
-import { kernels } from "../backends/onnx/kernels.ts";
+import { kernels } from "../backends/lowering/kernels.ts";
 import { syntaxOf } from "../compile.ts";
 import { libraryModules, readLibrary } from "../host/stdlib.ts";
 import { primitives } from "../ops/registry.ts";

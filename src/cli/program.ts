@@ -26,9 +26,19 @@ const ABOUT_SOURCE = `
 SOURCE is a .tfm file, a checkpoint folder (with its config.json), or left out:
 a program on the command line stands after -e, a model of the library after -m.
 `;
-export const TARGETS = ["onnx", "onnx-17"] as const;
+const ABOUT_EQUIV = `
+Two SOURCEs, each a .tfm file, a checkpoint folder, a program after -e, or a model of the library after -m. Weights
+correspond by path, then by shape. Of two checkpoints of one architecture, the tensors that differ are listed.
+`;
+export const VARIANTS = ["optimized", "cached", "compiled"] as const;
+export const TARGETS = ["onnx", "onnx-23", "onnx-17", "tfjs"] as const;
+export const PROVIDERS = ["cpu", "wasm", "webgpu", "node", "cuda"] as const;
+export const DTYPES = ["float32", "float16"] as const;
+export const LOGITS = ["all", "last"] as const;
+export const CACHE_FORMS = ["whole", "rows", "shared"] as const;
+export const BACKENDS = ["node", "webgpu", "wasm", "cpu"] as const;
 export const THEMES = ["auto", "light", "dark"] as const;
-export const STAGES = ["ast", "types", "graph", "optimized", "layout", "onnx"] as const;
+export const STAGES = ["ast", "types", "graph", "optimized", "layout", "onnx", "tfjs"] as const;
 
 function commands(io: Io, end: (code: ExitCode) => void): Command {
   const program = new Command("tfm")
@@ -50,26 +60,87 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
       "a checkpoint folder, a .safetensors file or its index; without it weights are drawn",
     )
     .addOption(new Option("-t, --target <name>", "what to compile for").choices(TARGETS).default("onnx"))
+    .addOption(
+      new Option(
+        "--provider <name>",
+        "what the model runs on: cpu (default), webgpu or cuda with -t onnx, wasm, webgpu, node or cpu with -t tfjs (default: right on all)",
+      ).choices(PROVIDERS),
+    )
+    .addOption(
+      new Option("--dtype <name>", "precision of weights, and of products in onnx; ports stay float32")
+        .choices(DTYPES)
+        .default("float32"),
+    )
     .option("--seed <n>", "seed of drawn weights", whole, 0)
-    .option("--cache", "with past and present (default where the model generates)")
+    .addOption(
+      new Option(
+        "--cache [form]",
+        "with past and present (default where the model generates); rows: the past in the client's buffers, new places out; shared: one buffer for both",
+      )
+        .choices(CACHE_FORMS)
+        .preset("whole"),
+    )
     .option("--no-cache", "whole sequences only")
+    .addOption(
+      new Option(
+        "--logits <places>",
+        "of a model that generates: what it gives at all places (default), or at the last",
+      ).choices(LOGITS),
+    )
     .option("--no-optimize", "leave every rewrite out")
+    .option("--explain", "say which rewrites fired where, which nearly did, and why not; without -o nothing else")
     .option(
       "--copy",
       "copy the checkpoint's files into the folder instead of hard-linking them: some tools refuse links",
     )
+    .option("--for <clients>", "lay the folder out for these clients, with commas between them; a wrong name lists all")
     .addOption(new Option("--emit <stage>", "print a stage instead of writing a model").choices(STAGES))
     .action(async (source, options) => end(await (await import("./commands/compile.ts")).compile(io, source, options)));
 
-  withSource(command("check [sources...]", "say all that is wrong, and what each model takes and gives")).action(
-    async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)),
-  );
+  withSource(command("check [sources...]", "say all that is wrong, and what each model takes and gives"))
+    .option("--for <clients>", "the sources are folders, whoever made them: would these clients open them?")
+    .action(async (sources, options) => end(await (await import("./commands/check.ts")).check(io, sources, options)));
 
   command("test <files...>", "test the laws and rewrites of some files: proved, sampled, different or unknown")
     .option("--seed <n>", "seed of what is drawn; the same seed repeats a run exactly", whole, 0)
-    .option("--budget <seconds>", "time for all laws together", whole, 60)
+    .option("--budget <seconds>", "time for all laws together", whole, 120)
+    .option("--counterexample <file>", "write the first counterexample as a program that fails in the same way")
     .option("--use <file>", "a module to read beside the standard library; repeatable", collect, [])
     .action(async (files, options) => end(await (await import("./commands/test.ts")).test(io, files, options)));
+
+  command("equiv [sources...]", "are two models equal: a proof, a sampled answer, or where they part")
+    .addHelpText("after", ABOUT_EQUIV)
+    .option("-e, --expression <text>", "a program on the command line; repeatable", collect, [])
+    .option(
+      "-m, --model <name>",
+      "which model, or one of the standard library; once for both or once each",
+      collect,
+      [],
+    )
+    .option("-s, --set <name=value>", "override a setting of both; repeatable", collect, [])
+    .option("--use <file>", "a module to read beside the standard library; repeatable", collect, [])
+    .addOption(
+      new Option(
+        "--with <what>",
+        "compare one model with itself: after all rewrites, in steps with a cache, or as the file of a target",
+      ).choices(VARIANTS),
+    )
+    .addOption(
+      new Option("-t, --target <name>", "whose kernels the rewrites keep, or whose file it is")
+        .choices(TARGETS)
+        .default("onnx"),
+    )
+    .option("--seed <n>", "seed of what is drawn; the same seed repeats a run exactly", whole, 0)
+    .option("--budget <seconds>", "time for the comparison", whole, 60)
+    .action(async (sources, options) => end(await (await import("./commands/equiv.ts")).equiv(io, sources, options)));
+
+  withSource(command("rank [source]", "the rank of attention matrices at one text, head by head"))
+    .option("-w, --weights <path>", "a checkpoint folder, a .safetensors file or its index")
+    .option("--tokens <list>", "the text, as numbers with commas; without it tokens are drawn")
+    .option("--places <n>", "how many tokens are drawn", whole, 24)
+    .option("--seed <n>", "seed of drawn tokens and weights", whole, 0)
+    .option("-o, --out <file>", "plot the singular values: an SVG file")
+    .action(async (source, options) => end(await (await import("./commands/rank.ts")).rank(io, source, options)));
 
   command("run <folder>", "run a compiled model")
     .option(
@@ -78,9 +149,34 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
       collect,
       [],
     )
+    .option("--text <text>", "a text, which the folder's tokenizer makes into tokens; repeatable", collect, [])
+    .option("--pair <text>", "the text beside it; several: one row for each", collect, [])
+    .option("--task <name>", "put the texts into the family's form for this task")
     .option("-o, --out <file>", "write all outputs to this .safetensors file")
     .option("--file <name>", "which of several model files; by default the one that runs first")
+    .addOption(
+      new Option("--backend <name>", "of TensorFlow.js; by default the fastest that is installed").choices(BACKENDS),
+    )
     .action(async (folder, options) => end(await (await import("./commands/run.ts")).run(io, folder, options)));
+
+  command("generate <folder>", "text from a compiled model, as it comes")
+    .option("-p, --prompt <text>", "what to go on from (of an encoder-decoder: the source); repeatable", collect, [])
+    .option("--prompt-file <file>", "a prompt on each line, run together")
+    .option("--max-tokens <n>", "at most so many new tokens", whole)
+    .option("--temperature <x>", "0, the default, takes the best token; above, tokens are drawn", real)
+    .option("--top-k <n>", "draw from so many of the best tokens", whole)
+    .option("--top-p <x>", "draw from the best tokens that have this much of the probability together", real)
+    .option("--repetition-penalty <x>", "makes tokens that were there already less likely; 1 is none", real)
+    .option("--seed <n>", "of what is drawn", whole, 0)
+    .option("--stop <text>", "a text that ends the answer; repeatable", collect, [])
+    .option("--ignore-end", "go on after tokens that end a text")
+    .option("--chat", "the prompt is a message, put into the tokenizer's chat template")
+    .option("--system <text>", "a system message before it")
+    .option("--task <name>", "put the prompt into the family's form for this task")
+    .option("--pair <text>", "the second text of that form; one for each prompt", collect, [])
+    .action(async (folder, options) =>
+      end(await (await import("./commands/generate.ts")).generate(io, folder, options)),
+    );
 
   withSource(command("info [source]", "settings, parameters, FLOPs and memory of a model")).action(
     async (source, options) => end(await (await import("./commands/info.ts")).info(io, source, options)),
@@ -122,12 +218,19 @@ function withSource(command: Command): Command {
     .addHelpText("after", ABOUT_SOURCE)
     .option("-e, --expression <text>", "a program on the command line, a bare stack of blocks included")
     .option("-m, --model <name>", "which model, where there are several; alone: one of the standard library")
+    .option("--objective <name>", "what the model is trained by: the graph gives that loss")
     .option("-s, --set <name=value>", "override a setting; repeatable", collect, [])
     .option("--use <file>", "a module to read beside the standard library; repeatable", collect, []);
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
+}
+
+function real(text: string): number {
+  const n = Number(text);
+  if (text.trim() === "" || !Number.isFinite(n)) throw new InvalidArgumentError("It takes a number.");
+  return n;
 }
 
 function whole(text: string): number {

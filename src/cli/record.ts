@@ -1,24 +1,23 @@
 /** @file What `tfm.json` says of a compiled model: its ports with their axes, defaults and states. */
+import { concreteStates } from "../ir/states.ts";
 import type { Port, Signature } from "../backends/backend.ts";
-import { concreteStates } from "../backends/onnx/emit.ts";
-import type { InputDefault, Prepared, SourceRequest } from "../compile.ts";
-import {
-  hashOf,
-  type ArtifactAxis,
-  type ArtifactPort,
-  type ArtifactState,
-  type PortDefault,
-} from "../host/artifact.ts";
+import type { OnnxCache } from "../backends/onnx/emit.ts";
+import type { InputDefault, Prepared } from "../compile.ts";
+import type { ArtifactAxis, ArtifactPort, ArtifactState, PortDefault } from "../host/artifact.ts";
+import { asWhole, type HandedState } from "../generate/whole.ts";
 import type { Type } from "../ir/type.ts";
-import { tableBounds } from "./sample.ts";
+import type { Part } from "./parts.ts";
+import type { Run } from "./self-check.ts";
+import { tableBounds } from "../ir/tables.ts";
 
 export interface Ports {
   readonly inputs: readonly ArtifactPort[];
   readonly outputs: readonly ArtifactPort[];
   readonly states: readonly ArtifactState[];
+  readonly count?: string;
 }
 
-export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature): Ports {
+export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature, cache?: OnnxCache): Ports {
   const ports = new Map([...signature.inputs, ...signature.outputs].map((p) => [p.name, p]));
   const bounds = tableBounds(graph);
   const port = (name: string, type: Type): ArtifactPort => ({
@@ -26,23 +25,59 @@ export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature
     dtype: ports.get(name)!.dtype,
     axes: axesOf(type, ports.get(name)!),
   });
+  const counts = signature.inputs.filter((p) => p.name === cache?.count);
   return {
-    inputs: graph.inputs.map((i) => {
-      const name = i.outside ?? i.name;
-      const given = inputDefaults.get(name);
-      const below = bounds.get(i.value.id)?.known;
-      return {
-        ...port(name, i.value.type),
-        ...(given === undefined ? {} : { default: defaultOf(given) }),
-        ...(below === undefined ? {} : { below }),
-      };
-    }),
+    inputs: [
+      ...graph.inputs.map((i): ArtifactPort => {
+        const name = i.outside ?? i.name;
+        const given = inputDefaults.get(name);
+        const below = bounds.get(i.value.id)?.known;
+        return {
+          ...port(name, i.value.type),
+          ...(given === undefined ? {} : { default: defaultOf(given) }),
+          ...(below === undefined ? {} : { below }),
+        };
+      }),
+      ...counts.map(({ name, dtype }): ArtifactPort => ({
+        name,
+        dtype,
+        axes: [{ name: "1", size: 1 }],
+        default: "zeros",
+      })),
+    ],
     outputs: graph.outputs.map((o) => port(o.outside ?? o.name, o.value.type)),
     states: concreteStates(graph).map((s) => {
       const { axes, dtype } = port(s.pastName, s.past.type);
-      return { past: s.pastName, present: s.presentName, axes, dtype };
+      const rows = cache?.rows.get(s.pastName);
+      return rows
+        ? {
+            past: s.pastName,
+            present: rows.output,
+            axes,
+            dtype,
+            rows: { index: rows.index, axis: rows.axis, ...(rows.spare ? { spare: true as const } : {}) },
+          }
+        : {
+            past: s.pastName,
+            present: s.presentName,
+            axes,
+            dtype,
+            ...(cache?.shared.has(s.pastName) ? { shared: true as const } : {}),
+          };
     }),
+    ...(cache?.count === undefined ? {} : { count: cache.count }),
   };
+}
+
+/** A way to run the model that takes whole pasts and gives whole presents, in whatever form it hands them on. */
+export function wholeRun(run: Run, { prepared: { graph }, cache }: Pick<Part, "prepared" | "cache">): Run {
+  if (!cache) return run;
+  const states = concreteStates(graph).map((s): HandedState => {
+    const rows = cache.rows.get(s.pastName);
+    const present = rows?.output ?? s.presentName;
+    return { past: s.pastName, present, whole: s.presentName, rows, shared: cache.shared.get(s.pastName) };
+  });
+  return asWhole(run, states, cache.count);
 }
 
 function axesOf(type: Type, port: Port): readonly ArtifactAxis[] {
@@ -54,15 +89,4 @@ function axesOf(type: Type, port: Port): readonly ArtifactAxis[] {
 
 function defaultOf(given: InputDefault): PortDefault {
   return given === 1 ? "ones" : given === 0 ? "zeros" : given;
-}
-
-/** Of everything that the user gave: programs, config, settings. */
-export function sourceHash({ main, uses, config, model, settings }: SourceRequest): string {
-  return hashOf([
-    main?.text ?? "",
-    ...uses.map((u) => u.text),
-    JSON.stringify(config?.value ?? null),
-    model ?? "",
-    ...settings.map((s) => `${s.name}=${s.text}`),
-  ]);
 }

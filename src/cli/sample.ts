@@ -1,10 +1,9 @@
 /** @file Small inputs that a model can be run on: tokens that its tables have, positions in order, a mask with one padded place. */
 import type { Prepared } from "../compile.ts";
-import type { Graph, Input, Value } from "../ir/graph.ts";
-import type { Size } from "../ir/size.ts";
+import type { Graph, Input } from "../ir/graph.ts";
+import { tableBounds } from "../ir/tables.ts";
 import { pastSymbol } from "../passes/cache.ts";
 import { BEGUN } from "../passes/cache-last.ts";
-import { hasTrait } from "../ops/registry.ts";
 import type { Tensor } from "../ops/op.ts";
 
 /** A graph, and what clients mean by leaving an input out. */
@@ -69,35 +68,4 @@ function isPadded(i: number, length: number, last: number, grows: boolean): bool
 function noise(n: number): number {
   const x = Math.sin(n * 12.9898) * 43758.5453;
   return x - Math.floor(x);
-}
-
-/** How many rows the smallest table has in which an input looks something up, by the input's id; of tables of no fixed size one of them. */
-export function tableBounds(graph: Graph): ReadonlyMap<number, Size> {
-  const bounds = new Map<number, Size>();
-  const origins = new Map<number, number>(graph.inputs.map((i) => [i.value.id, i.value.id]));
-  const follow = (g: Graph): void => {
-    for (const node of g.nodes) {
-      const origin = (v: Value | undefined): number | undefined => v && origins.get(v.id);
-      const [first, second] = node.inputs;
-      const from = origin(first);
-      if (from !== undefined && node.outputs[0] && (node.op === "cast" || hasTrait(node.op, "structural")))
-        origins.set(node.outputs[0].id, from);
-      const looked = node.op === "lookup" ? origin(second) : undefined;
-      if (looked !== undefined && node.op === "lookup") {
-        const rows = first!.type.axes.find((a) => a.name === node.attrs.axis)!.size;
-        const least = bounds.get(looked)?.known ?? Infinity;
-        if (!bounds.has(looked) || (rows.known ?? Infinity) < least) bounds.set(looked, rows);
-      }
-      for (const body of node.bodies) {
-        const handed = node.op === "repeat" ? node.attrs.carried : 0;
-        for (const [i, input] of body.inputs.entries()) {
-          const outer = origin(node.inputs[i]);
-          if (i >= handed && outer !== undefined) origins.set(input.value.id, outer);
-        }
-        follow(body);
-      }
-    }
-  };
-  follow(graph);
-  return bounds;
 }

@@ -2,10 +2,10 @@
  * @file Runs a compiled model once, at a tiny size, and compares it with what the program means: with a cache a first step of a
  * few places and one more place after it, in two rows of which one is padded.
  */
-import { concreteStates } from "../backends/onnx/emit.ts";
+import { concreteStates } from "../ir/states.ts";
 import { float64 } from "../ops/float64.ts";
 import { evaluateGraph } from "../backends/reference/evaluate.ts";
-import { prepare, type Elaborated, type Prepared } from "../compile.ts";
+import { prepare, type Elaborated, type Prepared, type PrepareOptions } from "../compile.ts";
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { Graph, State, VerifiedGraph } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
@@ -23,8 +23,11 @@ export interface Boundary {
 /** Runs the compiled model on inputs by their names at the boundary. */
 export type Run = (inputs: ReadonlyMap<string, Boundary>) => Promise<ReadonlyMap<string, Boundary>>;
 
-/** Differences relative to the largest value, where that exceeds one. Float32 against float64: 1e-5 is usual, a mistake is above 1e-2. */
-const TOLERANCE = 1e-3;
+/**
+ * Differences relative to the largest value, where that exceeds one. Float32 against float64: 1e-5 is usual, a mistake is above 1e-2;
+ * halves have a unit roundoff of 5e-4, which a few layers make some 5e-3.
+ */
+const TOLERANCE = { float32: 1e-3, float16: 5e-2 } as const;
 
 export type SelfCheck =
   | { readonly kind: "agrees"; readonly error: number; readonly steps: number }
@@ -40,12 +43,13 @@ interface Step {
 /** `runs` gives the way to run each of the model's graphs, by its name. */
 export async function selfCheck(
   model: Elaborated,
-  cache: boolean | undefined,
+  options: Pick<PrepareOptions, "cache" | "logits">,
   param: (path: string) => Tensor<number>,
   runs: (name: Prepared["name"]) => Run,
+  dtype: keyof typeof TOLERANCE = "float32",
 ): Promise<SelfCheck> {
   const { value: graphs } = prepare(model, {
-    ...(cache === undefined ? {} : { cache }),
+    ...options,
     optimize: false,
     keeps: () => true,
   });
@@ -53,7 +57,7 @@ export async function selfCheck(
   let error = 0;
   let steps = 1;
   for (const prepared of graphs) {
-    const result = await checkGraph(prepared, param, runs(prepared.name));
+    const result = await checkGraph(prepared, param, runs(prepared.name), TOLERANCE[dtype]);
     if (result.kind !== "agrees") return result;
     error = Math.max(error, result.error);
     steps = Math.max(steps, result.steps);
@@ -61,7 +65,12 @@ export async function selfCheck(
   return { kind: "agrees", error, steps };
 }
 
-async function checkGraph(prepared: Prepared, param: (path: string) => Tensor<number>, run: Run): Promise<SelfCheck> {
+async function checkGraph(
+  prepared: Prepared,
+  param: (path: string) => Tensor<number>,
+  run: Run,
+  tolerance: number,
+): Promise<SelfCheck> {
   const { graph } = prepared;
   const states = concreteStates(graph);
   const steps: Step[] =
@@ -92,9 +101,9 @@ async function checkGraph(prepared: Prepared, param: (path: string) => Tensor<nu
       ...states.map((s) => ({ name: s.presentName, type: s.present.type, wanted: wanted.states.get(s.path)! })),
     ];
     for (const output of outputs) {
-      const difference = compare(output, found.get(output.name), mask, step.past);
+      const difference = compare(output, found.get(output.name), mask);
       worst = Math.max(worst, difference.error);
-      if (!(difference.error <= TOLERANCE))
+      if (!(difference.error <= tolerance))
         return {
           kind: "differs",
           diagnostic: diagnose("cli/self-check", { output: output.name, step: step.name, ...difference }),
@@ -169,13 +178,12 @@ function compare(
   { type, wanted }: Compared,
   found: Boundary | undefined,
   mask: ReturnType<typeof maskOf>,
-  past: number,
 ): { found: number; wanted: number; error: number } {
   const axes = type.axes.map((a) => wanted.axes.find((w) => w.name === a.name)!);
   const length = axes.reduce((n, a) => n * a.size, 1);
   if (!found || found.data.length !== length || !found.dims.every((d, i) => d === axes[i]?.size))
     return { found: Number.NaN, wanted: 0, error: Infinity };
-  const padded = mask && paddedPlaces(axes, type, mask, past);
+  const padded = mask && paddedPlaces(axes, type, mask);
   const at = places(wanted.axes, axes);
   const value = (i: number): number => wanted.data[at[i]!] as number;
   let scale = 1;
@@ -195,7 +203,6 @@ function paddedPlaces(
   axes: readonly { readonly size: number }[],
   type: Type,
   mask: NonNullable<ReturnType<typeof maskOf>>,
-  past: number,
 ): Uint8Array | undefined {
   const rows = mask.type.axes.slice(0, -1);
   const along = mask.type.axes.at(-1)!;
@@ -205,9 +212,10 @@ function paddedPlaces(
   const all = type.axes.findIndex((a) => a.name !== along.name && a.size.equals(along.size));
   const placeAt = now >= 0 ? now : all;
   if (rowAt.some((i) => i < 0) || placeAt < 0) return undefined;
-  const offset = now >= 0 ? past : 0;
-  const out = new Uint8Array(axes.reduce((n, a) => n * a.size, 1));
   const maskSizes = mask.tensor.axes.map((a) => a.size);
+  // This step's places, or the last of them, stand at the end of all.
+  const offset = now >= 0 ? maskSizes.at(-1)! - axes[now]!.size : 0;
+  const out = new Uint8Array(axes.reduce((n, a) => n * a.size, 1));
   for (let i = 0; i < out.length; i++) {
     let rest = i;
     const index = axes.map(() => 0);

@@ -14,6 +14,7 @@ import { decodeUtf8 } from "../weights/json.ts";
 export interface SourceOptions {
   readonly expression?: string;
   readonly model?: string;
+  readonly objective?: string;
   readonly set: readonly string[];
   readonly use: readonly string[];
 }
@@ -51,7 +52,12 @@ export function resolveSource(path: string | undefined, options: SourceOptions):
       : {
           source: {
             name,
-            request: { ...base, ...extra, ...(options.model === undefined ? {} : { model: options.model }) },
+            request: {
+              ...base,
+              ...extra,
+              ...(options.model === undefined ? {} : { model: options.model }),
+              ...(options.objective === undefined ? {} : { objective: options.objective }),
+            },
             ...(folder === undefined ? {} : { folder }),
           },
         };

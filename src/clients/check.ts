@@ -1,7 +1,7 @@
 /** @file Reads a folder by a client's own rules and says what would fail in the client, whoever wrote the folder. */
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { JsonValue } from "../weights/json.ts";
-import type { LayerStates, ModelFacts } from "./facts.ts";
+import { layersOf, type LayerStates, type ModelFacts } from "./facts.ts";
 import { checkKeys } from "./keys.ts";
 import { checkPorts } from "./ports.ts";
 import {
@@ -88,8 +88,14 @@ function roleOf(
   const roles = Object.entries(client.roles) as [Role, RoleRules][];
   const taken = type === undefined ? roles : roles.filter(([, role]) => typesOf(role).includes(type));
   const tried = taken.map(([, role]) => ({ role, files: filesOf(folder, client, config, role) }));
-  const there = tried.find(({ files }) => files.every((f) => folder.size(f) !== undefined));
-  if (there) return there;
+  const there = tried.filter(({ files }) => files.every((f) => folder.size(f) !== undefined));
+  // Roles may have files of the same name: then the model's own states tell them apart.
+  const kept = there.find(({ role, files }) => {
+    const last = folder.model(files.at(-1)!);
+    return role.states && "value" in last && layersOf(last.value, role.states).layers.length > 0;
+  });
+  const found = kept ?? there[0];
+  if (found) return found;
   const nearest = tried[0];
   return { missing: nearest ? nearest.files.filter((f) => folder.size(f) === undefined) : [client.config.file] };
 }
@@ -117,7 +123,7 @@ function checkModel(
 ): Diagnostic[] {
   const read = folder.model(file);
   if ("reason" in read) return [diagnose("client/model-file", { file, reason: read.reason })];
-  const states = statesOf(role, config);
+  const states = statesOf(counts?.states ?? role.states, config);
   const { layers, diagnostics } = checkPorts({ client, role, model: read.value, file, states });
   // Of several files the last one is stepped: only that one has a cache.
   const stepped = role.files.length === 1 || file.slice(file.lastIndexOf("/") + 1).startsWith(role.files.at(-1)!);
@@ -129,7 +135,7 @@ function checkModel(
 }
 
 /** The names of the states as the config states them; the usual ones where it does not. */
-function statesOf({ states }: RoleRules, config: JsonValue): StateRules | undefined {
+function statesOf(states: StateRules | undefined, config: JsonValue): StateRules | undefined {
   const { named } = states ?? {};
   if (!states || !named) return states;
   const stated = (paths: readonly string[], usual: readonly string[]): string[] =>
@@ -172,6 +178,27 @@ function countProblems(
   return problems;
 }
 
+/** Is the file a model, and are all the bytes there that it refers to? */
+export function modelProblems(folder: FolderView, file: string): readonly Diagnostic[] {
+  const read = folder.model(file);
+  if ("reason" in read) return [diagnose("client/model-file", { file, reason: read.reason })];
+  const within = file.slice(0, file.lastIndexOf("/") + 1);
+  return read.value.data.flatMap(({ file: name, end }) => {
+    const size = folder.size(`${within}${name}`);
+    if (size === undefined)
+      return [
+        diagnose("client/missing-file", {
+          client: "the runtime",
+          file: `${within}${name}`,
+          purpose: "for the weights",
+        }),
+      ];
+    return size < end
+      ? [diagnose("client/truncated-data", { file: `${within}${name}`, found: size, needed: end })]
+      : [];
+  });
+}
+
 function dataProblems(
   folder: FolderView,
   client: ClientRules,
@@ -179,15 +206,8 @@ function dataProblems(
   file: string,
   { data }: ModelFacts,
 ): Diagnostic[] {
-  const at = file.lastIndexOf("/");
-  const [within, base] = [file.slice(0, at + 1), file.slice(at + 1)];
-  const problems = data.flatMap(({ file: name, end }) => {
-    const size = folder.size(`${within}${name}`);
-    if (size === undefined) return [missing(client, `${within}${name}`, "for the weights")];
-    return size < end
-      ? [diagnose("client/truncated-data", { file: `${within}${name}`, found: size, needed: end })]
-      : [];
-  });
+  const base = file.slice(file.lastIndexOf("/") + 1);
+  const problems = [...modelProblems(folder, file)];
   if (client.layout.data !== "chunks") return problems;
   const wanted = data.map((_, i) => `${base}_data${i === 0 ? "" : `_${i}`}`);
   const odd = data.find((d) => !wanted.includes(d.file));

@@ -46,13 +46,15 @@ function amended(request: ConfigRequest): JsonObject {
   const layers = role.states && layersOf(model, role.states).layers;
   if (role.states && layers && layers.length > 0) {
     const [heads, width] = role.states.fixed.map((axis) => layers[0]!.past[0]?.dims[axis]);
-    const add = (key: string | undefined, value: unknown): void => {
-      if (key !== undefined && (config[key] ?? null) === null && typeof value === "number") config[key] = value;
+    // What the model really has: settings of the command line may have changed it.
+    const put = (key: string | undefined, value: unknown, always: boolean): void => {
+      if (key !== undefined && typeof value === "number" && (always || (config[key] ?? null) !== null))
+        config[key] = value;
     };
-    add(counts?.layers, layers.length);
+    put(counts?.layers, layers.length, true);
     // A config without the key means what the family's default is: only one that was made here gets it.
-    if (!checkpoint) add(counts?.heads, heads);
-    if (!checkpoint) add(counts?.head_dim, width);
+    put(counts?.heads, heads, !checkpoint);
+    put(counts?.head_dim, width, !checkpoint);
   }
   if (!checkpoint) {
     const vocab = vocabularyOf(model);

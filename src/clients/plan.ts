@@ -2,9 +2,9 @@
 import { diagnose, hasErrors, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
 import type { JsonValue } from "../weights/json.ts";
 import { configFor } from "./configs.ts";
-import type { ModelFacts } from "./facts.ts";
+import { layersOf, type ModelFacts } from "./facts.ts";
 import { checkPorts } from "./ports.ts";
-import { suffixOf, typesOf, valueAt, type ClientRules, type Role, type RoleRules } from "./rules.ts";
+import { statesFor, suffixOf, typesOf, valueAt, type ClientRules, type Role, type RoleRules } from "./rules.ts";
 
 type JsonObject = { readonly [key: string]: JsonValue };
 
@@ -32,6 +32,21 @@ export function layoutFor(clients: readonly ClientRules[], dtype: string): Resul
     },
     diagnostics: [],
   };
+}
+
+/** What outputs are to be called, by their own names, so that the clients read them: where a client has another word for one. */
+export function outputNames(
+  clients: readonly ClientRules[],
+  role: Role,
+  outputs: readonly string[],
+): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const client of clients)
+    for (const [wanted, others] of Object.entries(client.roles[role]?.aliases ?? {})) {
+      const found = outputs.includes(wanted) ? undefined : others.find((o) => outputs.includes(o));
+      if (found !== undefined) names.set(found, wanted);
+    }
+  return names;
 }
 
 export function baseOf(file: string): string {
@@ -67,10 +82,10 @@ export function planConfig(client: ClientRules, compiled: CompiledModel): Result
     };
   const type = typeFor(client, role, compiled);
   if (typeof type !== "string") return { diagnostics: [type] };
-  const checked = compiled.models.flatMap(({ file, facts }) => {
-    const problems = checkPorts({ client, role, model: facts, file }).diagnostics;
-    return problems;
-  });
+  const states = statesFor(role, type);
+  const checked = compiled.models.flatMap(
+    ({ file, facts }) => checkPorts({ client, role, model: facts, file, states }).diagnostics,
+  );
   if (hasErrors(checked)) return { diagnostics: checked };
   const stepped = compiled.models.at(-1)!;
   const chunks = Object.fromEntries(compiled.models.map((m) => [baseOf(m.file), m.facts.data.length]));
@@ -97,13 +112,24 @@ const NAMES: Readonly<Record<Role, string>> = {
   encoder_decoder: "encoder-decoders",
 };
 
-/** The checkpoint's own type where the client knows it, else the one that the family names; a program of one's own has the client's plainest. */
-function typeFor(client: ClientRules, role: RoleRules, { checkpoint, nearest }: CompiledModel): string | Diagnostic {
+/**
+ * The checkpoint's own type where the client knows it and has states as the model has them, else the one that the family names; a
+ * program of one's own has the client's plainest.
+ */
+function typeFor(
+  client: ClientRules,
+  role: RoleRules,
+  { checkpoint, nearest, models }: CompiledModel,
+): string | Diagnostic {
   const known = typesOf(role);
+  const fits = (type: string): boolean => {
+    const states = statesFor(role, type);
+    return known.includes(type) && (!states || layersOf(models.at(-1)!.facts, states).layers.length > 0);
+  };
   const own = valueAt(checkpoint, "model_type");
-  if (typeof own === "string" && known.includes(own)) return own;
+  if (typeof own === "string" && fits(own)) return own;
   const named = nearest.get(client.name);
-  if (named !== undefined && known.includes(named)) return named;
+  if (named !== undefined && fits(named)) return named;
   if (!checkpoint) return role.generic;
   const type = named ?? (typeof own === "string" ? own : "that the config does not name");
   return diagnose("client/no-type", { client: client.title, type }, undefined, {

@@ -20,6 +20,8 @@ export interface ClientRules {
   readonly tokenizer: readonly string[];
   readonly config: ConfigRules;
   readonly roles: Partial<Readonly<Record<Role, RoleRules>>>;
+  /** Forms of the cache that it can use beside a whole past in and a whole present out. */
+  readonly cache_forms?: readonly string[];
   /** Does it read the compiler's own record? */
   readonly record?: boolean;
 }
@@ -46,7 +48,7 @@ export interface ConfigRules {
   readonly model?: string;
   /** Options to the client inside the config. */
   readonly options?: { readonly key: string; readonly data: string; readonly dtype: string };
-  /** The config, where it is not the checkpoint's: values that begin with `$` are filled in (`fill.ts`). */
+  /** The config, where it is not the checkpoint's: values that begin with `$` are filled in (`configs.ts`). */
   readonly template?: JsonValue;
   /** The keys that the client knows, each with the kind of its value; absent: others do no harm. */
   readonly keys?: KeyTree;
@@ -65,6 +67,8 @@ export interface RoleRules {
   readonly inputs: Readonly<Record<string, number>>;
   /** What it reads: one of these. */
   readonly outputs: readonly string[];
+  /** Other words for an output that the client reads: `{ "logits": ["prediction_logits"] }`. A compiled model has the client's. */
+  readonly aliases?: Readonly<Record<string, readonly string[]>>;
   readonly states?: StateRules;
   /** What the config must say. */
   readonly require?: Readonly<Record<string, JsonValue>>;
@@ -93,6 +97,8 @@ export interface CountRules {
   readonly layers?: string;
   readonly heads?: string;
   readonly head_dim?: string;
+  /** Where these types hand on their states otherwise than the role's others. */
+  readonly states?: StateRules;
 }
 
 /** The types that a client knows for a role. */
@@ -102,6 +108,11 @@ export function typesOf(role: RoleRules): readonly string[] {
 
 export function countsOf(role: RoleRules, type: string): CountRules | undefined {
   return role.counts.find((c) => c.types.includes(type));
+}
+
+/** How models of a type hand on their states. */
+export function statesFor(role: RoleRules, type: string | undefined): StateRules | undefined {
+  return (type === undefined ? undefined : countsOf(role, type)?.states) ?? role.states;
 }
 
 /** How the file of a model ends before `.onnx`; undefined where the client has no name for that type of numbers. */

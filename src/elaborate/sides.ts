@@ -42,6 +42,8 @@ export interface Sides {
   readonly settings: readonly { readonly name: string; readonly text: string }[];
   /** Finds the counterpart of a right weight; mistakes are in `diagnostics()`. Paths are as `pathOf` gives them. */
   tie(path: string, type: Type, left: ReadonlyMap<string, Type>): Tie;
+  /** What a `where` gives an operand (`x`), or a weight of the left side (`left.norm.weight`), instead of a draw. */
+  fixed(kind: "operand" | "left", path: string, type: Type): Tie | undefined;
   diagnostics(): readonly Diagnostic[];
 }
 
@@ -114,6 +116,7 @@ class Sketch {
       right: pairs.map((p) => p[1]),
       settings: this.settings,
       tie: (path, type, known) => tie(e, decl, frame, path, type, known),
+      fixed: (kind, path, type) => fixed(e, decl, frame, kind, path, type),
       diagnostics: () => e.reporter.diagnostics,
     };
   }
@@ -168,7 +171,7 @@ class Sketch {
   private axes(pattern: readonly ast.AxisPattern[]): readonly Axis[] {
     const axes: Axis[] = [];
     for (const item of pattern) {
-      if (item.kind === "Rest") axes.push({ name: "batch", size: Size.of(this.draw.size("batch")), origin: item.span });
+      if (item.kind === "Rest") axes.push({ name: "batch", size: this.rest(), origin: item.span });
       else if (item.kind === "Axis") {
         const known = axesOfName(this.frame, item.name.name);
         if (known) axes.push(...known);
@@ -183,6 +186,12 @@ class Sketch {
       }
     }
     return axes.filter((a, i) => axes.findIndex((b) => b.name === a.name) === i);
+  }
+
+  /** The size of what stands for all other axes. */
+  private rest(): Size {
+    const own = this.frame.lookup("batch");
+    return own?.kind === "dim" ? own.axis.size : Size.of(this.draw.size("batch"));
   }
 
   /** One side: a value, or what a block, an operator or a row of them makes of a drawn input. */
@@ -314,7 +323,7 @@ function tie(
   left: ReadonlyMap<string, Type>,
 ): Tie {
   for (const where of decl.wheres) {
-    const match = matched(where.path.parts, path.split("."));
+    const match = matched(where.path.parts, "right", path.split("."));
     if (match) return given(e, where.value, match, frame, path, type, left);
   }
   const own = left.get(path);
@@ -335,10 +344,26 @@ interface Matched {
   readonly indices: ReadonlyMap<string, number>;
 }
 
-/** `right.layers[i].{k, v}.weight` against a path. */
-function matched(parts: readonly ast.PathPart[], segments: readonly string[]): Matched | undefined {
+function fixed(
+  e: Elaborator,
+  decl: Equation,
+  frame: Frame,
+  kind: "operand" | "left",
+  path: string,
+  type: Type,
+): Tie | undefined {
+  for (const where of decl.wheres) {
+    const { parts } = where.path;
+    const match = kind === "left" ? matched(parts, "left", path.split(".")) : matched(parts, path, []);
+    if (match) return given(e, where.value, match, frame, path, type, new Map());
+  }
+  return undefined;
+}
+
+/** `right.layers[i].{k, v}.weight` against a path, on the side that its first name is. */
+function matched(parts: readonly ast.PathPart[], first: string, segments: readonly string[]): Matched | undefined {
   const [side, ...rest] = parts;
-  if (side?.kind !== "Name" || side.name !== "right" || rest.length !== segments.length) return undefined;
+  if (side?.kind !== "Name" || side.name !== first || rest.length !== segments.length) return undefined;
   const indices = new Map<string, number>();
   let step = -1;
   for (const [i, part] of rest.entries()) {

@@ -5,6 +5,7 @@ import { elaborateSides, pathOf, type Equation, type Sides } from "../elaborate/
 import type { Module, Program } from "../elaborate/program.ts";
 import type { Initializer } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
+import type { AttrsOf } from "../ops/attributes.ts";
 import type { Tensor } from "../ops/op.ts";
 import type { Random } from "./field.ts";
 import { Flat } from "./flat.ts";
@@ -163,13 +164,58 @@ function mentions(diagnostics: readonly Diagnostic[], name: string): boolean {
   return texts.some((t) => new RegExp(`(?<![\\w])${name}(?![\\w])`).test(t));
 }
 
+/** The node of numbers that a `where` gives. */
+function constant(flat: Flat, tie: ReturnType<Sides["fixed"]>): number | undefined {
+  return tie?.kind === "graph" ? flat.graph(tie.graph, new Map(), () => 0)[0] : undefined;
+}
+
+/**
+ * Where the left side is a slice of a value, or its places in another order, the right side may compute the same of everything that goes
+ * into it: marks those, along the axis and the axes that are the same under another name.
+ */
+function markParts(flat: Flat, left: readonly number[]): void {
+  for (const root of left) {
+    const { op, attrs, inputs } = flat.node(root);
+    const { axis } = attrs as { readonly axis?: string };
+    const index = op === "lookup" ? flat.node(inputs[1]!) : undefined;
+    const ordered = index && !index.drawn && index.axes.length === 1 && index.axes[0]!.name === axis;
+    if (axis === undefined || (op !== "slice" && !ordered)) continue;
+    const { start, size } = attrs as AttrsOf<"slice">;
+    const along = (x: number, name: string): number => {
+      if (!index) return flat.infer("slice", [x], { axis: name, start, size })[0]!;
+      const own = name === axis ? index.id : flat.infer("rename", [index.id], { from: axis, to: name })[0]!;
+      return flat.infer("lookup", [x, own], { axis: name })[0]!;
+    };
+    const whole = flat.node(inputs[0]!).axes.find((a) => a.name === axis)!.size;
+    const names = namesOf(flat, axis);
+    for (const n of flat.cone([inputs[0]!]).map((id) => flat.node(id))) {
+      if (n.dtype !== "float" || n.op === "leaf") continue;
+      let part = n.id;
+      for (const a of n.axes) if (names.has(a.name) && a.size === whole) part = along(part, a.name);
+      flat.view(part, n.id);
+    }
+  }
+}
+
+/** What an axis is called, here or there. */
+function namesOf(flat: Flat, axis: string): ReadonlySet<string> {
+  const names = new Set([axis]);
+  for (const n of flat.nodes) {
+    if (n.op !== "rename") continue;
+    const { from, to } = n.attrs as AttrsOf<"rename">;
+    if (names.has(from)) names.add(to);
+  }
+  return names;
+}
+
 /** Both sides as one net; weights of the right side stand for what ties them to the left. */
 function flatten(sides: Sides): Omit<Case, "sizes"> | { readonly diagnostics: readonly Diagnostic[] } {
   const flat = new Flat();
   const inputs = new Map(
     sides.graph.inputs.map((i) => [
       i.value.id,
-      flat.leaf({ name: i.name, kind: "operand" }, i.value.type, i.value.span),
+      constant(flat, sides.fixed("operand", i.name, i.value.type)) ??
+        flat.leaf({ name: i.name, kind: "operand" }, i.value.type, i.value.span),
     ]),
   );
   const leaves = new Map<string, number>();
@@ -178,12 +224,14 @@ function flatten(sides: Sides): Omit<Case, "sizes"> | { readonly diagnostics: re
     const name = pathOf(path);
     const known = leaves.get(name);
     if (known !== undefined) return known;
-    const made = flat.leaf({ name, kind: "weight", initial }, type, undefined);
+    const made =
+      constant(flat, sides.fixed("left", name, type)) ?? flat.leaf({ name, kind: "weight", initial }, type, undefined);
     leaves.set(name, made);
     types.set(name, type);
     return made;
   };
   const left = flat.graph(sides.graph, inputs, weight, sides.left);
+  markParts(flat, left);
   const tied = new Map<string, number>();
   const right = flat.graph(
     sides.graph,

@@ -10,7 +10,14 @@ export interface Counterexample {
   readonly case: Case;
   readonly point: Point;
   /** The first value of the right side that no value of the left side is. */
-  readonly parting: { readonly node: FlatNode; readonly value: Tensor<number> } | undefined;
+  readonly parting: Parting | undefined;
+  /** The first value of the left side that no value of the right side is. */
+  readonly leftParting: Parting | undefined;
+}
+
+export interface Parting {
+  readonly node: FlatNode;
+  readonly value: Tensor<number>;
 }
 
 /** Below this a difference is not one to show: rounding at the given scale could be taken for it. */
@@ -42,7 +49,7 @@ export function shrink(
   }
   if (best === found) point = differingPoint(best, random) ?? point;
   const simple = simplified(best, point, outOfTime);
-  return { case: best, point: simple, parting: partingOf(best, simple) };
+  return { case: best, point: simple, parting: partingOf(best, simple, 1), leftParting: partingOf(best, simple, 0) };
 }
 
 /** A point at which the sides differ; one at which both are defined rather than one at which one is not. */
@@ -61,7 +68,7 @@ function differingPoint(c: Case, random: Random): Point | undefined {
 }
 
 /** Each element in turn the simplest number with which the sides still differ visibly. */
-function simplified(c: Case, start: Point, outOfTime: () => boolean): Point {
+export function simplified(c: Case, start: Point, outOfTime: () => boolean): Point {
   let best = start;
   const enough = Math.min(VISIBLE, start.difference / 10);
   for (const [id, tensor] of start.leaves) {
@@ -100,9 +107,10 @@ function replaced(leaves: Leaves, id: number, index: number, value: number): Lea
   ]);
 }
 
-function partingOf(c: Case, point: Point): Counterexample["parting"] {
-  const left = c.flat.cone(c.pairs.map((p) => p[0])).flatMap((id) => point.values.get(id) ?? []);
-  for (const id of c.flat.cone(c.pairs.map((p) => p[1]))) {
+/** The first value of a side (0: left, 1: right) that the other side never has. */
+export function partingOf(c: Case, point: Point, side: 0 | 1): Parting | undefined {
+  const others = c.flat.cone(c.pairs.map((p) => p[1 - side]!)).flatMap((id) => point.values.get(id) ?? []);
+  for (const id of c.flat.cone(c.pairs.map((p) => p[side]))) {
     const node = c.flat.node(id);
     const value = point.values.get(id)!;
     if (
@@ -113,7 +121,7 @@ function partingOf(c: Case, point: Point): Counterexample["parting"] {
       !node.drawn
     )
       continue;
-    if (!left.some((t) => sameAnywhere(t, value))) return { node, value };
+    if (!others.some((t) => sameAnywhere(t, value))) return { node, value };
   }
   return undefined;
 }

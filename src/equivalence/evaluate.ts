@@ -56,6 +56,7 @@ export function computeResidues(
   field: Residues,
   given: Given,
   find: (id: number) => number,
+  outOfTime: () => boolean,
 ): Values<Residue> {
   const leaves = cone.filter(isLeaf);
   const drawn = new Map(leaves.map((id) => [id, given(flat.node(id))]));
@@ -63,6 +64,7 @@ export function computeResidues(
     const values: Values<Residue> = new Map(drawn);
     const failed = attempt(flat, cone, values, field, find);
     if (!failed) return values;
+    if (draw > 0 && outOfTime()) throw new Beyond("no time was left");
     redraw(flat, leaves, drawn, field, failed);
   }
   throw new Beyond("no draw makes all roots squares");
@@ -113,12 +115,14 @@ function inResidues(
   inputs: readonly Tensor<Residue>[],
 ): Tensor<Residue> {
   if (node.op === "softmax") return softmax(field, inputs[0]!, (node.attrs as { over: string }).over);
-  if ((node.op !== "sqrt" && node.op !== "rsqrt") || inputs[0]!.dtype !== "float") return meaning(run, node, inputs);
-  const [x] = inputs as [Tensor<Residue>];
+  const [x, exponent] = inputs as [Tensor<Residue>, Tensor<Residue> | undefined];
+  const isPower = node.op === "pow" && exponent?.dtype === "float" && exponent.axes.length === 0;
+  if ((node.op !== "sqrt" && node.op !== "rsqrt" && !isPower) || x.dtype !== "float") return meaning(run, node, inputs);
   const data: Residue[] = [];
   for (let i = 0; i < x.data.length; i++) {
     field.at = i;
-    data.push(field.unary(node.op, x.data[i] as Residue));
+    const element = x.data[i] as Residue;
+    data.push(isPower ? field.pow(element, exponent.data[0] as Residue) : field.unary(node.op as "sqrt", element));
   }
   field.at = undefined;
   return { dtype: "float", axes: x.axes, data };

@@ -296,7 +296,7 @@ function needed(graph: Graph, outputs: readonly Value[]): ReadonlySet<number> {
 }
 
 /** With numbers for the symbols of all sizes inside. */
-function bound<T>(x: T, sizes: ReadonlyMap<string, number>): T {
+export function bound<T>(x: T, sizes: ReadonlyMap<string, number>): T {
   if (sizes.size === 0 || x === null || typeof x !== "object") return x;
   if (x instanceof Size) return x.known === undefined ? (Size.of(x.evaluate(sizes)) as T) : x;
   if (Array.isArray(x)) return x.map((item) => bound(item, sizes)) as T;

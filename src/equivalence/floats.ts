@@ -30,6 +30,8 @@ export interface Manner {
   readonly positive: boolean;
   /** Whole numbers from -2 to 2. */
   readonly small?: boolean;
+  /** As in a model: weights are of this scale too, and a matrix's smaller the more there is to add up. */
+  readonly model?: boolean;
 }
 
 export function drawLeaves(c: Case, random: Random, manner: Manner): Map<number, Tensor<number>> {
@@ -52,11 +54,16 @@ function drawData(node: FlatNode, random: Random, manner: Manner, rows: number):
   const initial = node.leaf?.initial;
   const ones =
     (initial?.kind === "constant" && initial.value === 1) || (node.leaf?.kind === "operand" && node.axes.length === 0);
-  const scale = node.leaf?.kind === "operand" ? manner.scale : 1;
+  const scale = node.leaf?.kind === "operand" ? manner.scale : manner.model ? manner.scale * fanIn(node) : 1;
   return Float64Array.from({ length: n }, () => {
     const x = manner.small ? Math.floor(random() * 5) - 2 : normal(random);
     return ones && manner.positive ? (manner.small ? Math.abs(x) + 1 : Math.exp(x / 2)) : x * scale;
   });
+}
+
+/** One over the root of how many numbers are added up. */
+function fanIn(node: FlatNode): number {
+  return node.axes.length < 2 ? 1 : 1 / Math.sqrt(Math.max(1, count(node.axes.slice(1))));
 }
 
 function normal(random: Random): number {

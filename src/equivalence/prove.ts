@@ -80,6 +80,8 @@ class Prover {
   private readonly parent: number[];
   /** Depends on a real that is drawn; what depends on whole numbers alone is computed, never cut. */
   private readonly real: Uint8Array;
+  /** With infinities, or zeros made of them: what a mask has put into a value is known of it, and would not be of a fresh one. */
+  private readonly masked: Uint8Array;
   private readonly left: Uint8Array;
   private readonly right: Uint8Array;
   private readonly proved = new Set<number>();
@@ -99,6 +101,13 @@ class Prover {
     this.real = new Uint8Array(flat.nodes.length);
     for (const n of flat.nodes)
       this.real[n.id] = Number(n.op === "leaf" ? n.dtype === "float" : n.inputs.some((i) => this.real[i] === 1));
+    this.masked = new Uint8Array(flat.nodes.length);
+    for (const n of flat.nodes) {
+      const t = problem.points[0]!.get(n.id);
+      this.masked[n.id] = Number(
+        has(t, Infinity) || (n.op !== "dot" && n.inputs.some((i) => this.masked[i] === 1) && has(t, 0)),
+      );
+    }
     this.left = new Uint8Array(flat.nodes.length);
     this.right = new Uint8Array(flat.nodes.length);
     for (const id of flat.cone(pairs.map((p) => p[0]))) this.left[id] = 1;
@@ -191,11 +200,16 @@ class Prover {
 
   private step(pairs: readonly (readonly [number, number])[], cut: boolean): Step {
     const { flat } = this.problem;
-    const roots = pairs.flat().map(this.find);
+    // Of a part, the value that it is of is what is to be proved.
+    const roots = pairs
+      .flat()
+      .map(this.find)
+      .flatMap((id) => [id, flat.views.get(id) ?? id]);
     const isCut = (id: number): boolean =>
       cut &&
       !roots.includes(id) &&
       !flat.views.has(id) &&
+      this.masked[id] === 0 &&
       this.left[id] === 1 &&
       this.right[id] === 1 &&
       this.isCandidate(flat.node(id)) &&
@@ -243,6 +257,7 @@ class Prover {
         field,
         residuesOf(field, points[tower % points.length]!),
         step.find,
+        this.outOfTime,
       );
       return {
         equal: step.pairs.every(([a, b]) => sameResidues(values.get(step.find(a))!, values.get(step.find(b))!)),
@@ -377,6 +392,11 @@ class Candidates {
   }
 }
 
+/** Whether an element is `x` or its negative; of what was not computed nothing is known. */
+function has(t: Tensor<number> | undefined, x: number): boolean {
+  return t !== undefined && t.dtype === "float" && (t.data as Float64Array).some((y) => Math.abs(y) === x);
+}
+
 function signature(node: FlatNode): string {
   return node.axes
     .map((a) => `${a.name}=${a.size}`)
@@ -391,6 +411,7 @@ function agree(a: Tensor<number> | undefined, b: Tensor<number>): boolean {
   let difference = 0;
   for (let i = 0; i < b.data.length; i++) {
     if (Object.is(x[i], b.data[i])) continue;
+    if (!Number.isFinite(x[i]) || !Number.isFinite(b.data[i])) return false;
     largest = Math.max(largest, Math.abs(x[i]!), Math.abs(b.data[i]!));
     difference = Math.max(difference, Math.abs(x[i]! - b.data[i]!));
   }

@@ -2,7 +2,7 @@
 import { lineColumn, textOf, type Span } from "../source/source.ts";
 import type { Tensor } from "../ops/op.ts";
 import { toJson } from "../diagnostics/render.ts";
-import type { Counterexample } from "./counterexample.ts";
+import type { Counterexample, Parting } from "./counterexample.ts";
 import type { FlatNode } from "./flat.ts";
 import { arranged } from "./floats.ts";
 import type { LawReport } from "./law.ts";
@@ -27,12 +27,12 @@ export function linesOf(report: LawReport): readonly string[] {
       return [
         `${head}${at}`,
         `    sampled: ${report.points} points, largest relative difference ${report.largest.toExponential(1)}; ${sizes(report)}`,
-        `    no proof: ${verdict.why}${where(verdict.span)}`,
+        `    no proof: ${verdict.why}${whereOf(verdict.span)}`,
       ];
     case "unknown":
       return [
         `${head}${at}`,
-        `    unknown: ${verdict.why}${where(verdict.span)}; ${report.points} points agree to ${report.largest.toExponential(1)}`,
+        `    unknown: ${verdict.why}${whereOf(verdict.span)}; ${report.points} points agree to ${report.largest.toExponential(1)}`,
       ];
     case "different":
       return [
@@ -50,21 +50,21 @@ function sizes(report: LawReport): string {
   return report.cases.map((c) => [...c].map(([n, s]) => `${n}=${s}`).join(" ") || "no sizes").join(" | ");
 }
 
-function where(span: Span | undefined): string {
+export function whereOf(span: Span | undefined): string {
   return span ? `, in \`${clipped(textOf(span), 60)}\` (${placeOf(span)})` : "";
 }
 
-function placeOf(span: Span): string {
+export function placeOf(span: Span): string {
   return `${span.file.name}:${lineColumn(span.file, span.start).line}`;
 }
 
-function clipped(text: string, most: number): string {
+export function clipped(text: string, most: number): string {
   const line = text.replace(/\s+/g, " ").trim();
   return line.length > most ? `${line.slice(0, most - 3)}...` : line;
 }
 
 /** Leaves that are shown one by one; the zeros, and any more, are summed up. */
-const MOST_LEAVES = 4;
+const MOST_LEAVES = 3;
 
 function counterexampleLines(c: Counterexample): readonly string[] {
   const { flat, pairs } = c.case;
@@ -86,17 +86,20 @@ function counterexampleLines(c: Counterexample): readonly string[] {
     ...(c.parting
       ? [`      first value that the left never has: ${tensorText(partingText(c.parting.node), c.parting.value)}`]
       : []),
+    ...(c.leftParting
+      ? [`      and the right never: ${tensorText(partingText(c.leftParting.node), c.leftParting.value)}`]
+      : []),
   ];
 }
 
-function partingText(node: FlatNode): string {
+export function partingText(node: FlatNode): string {
   return node.span ? `\`${clipped(textOf(node.span), 50)}\` (${placeOf(node.span)})` : node.op;
 }
 
 const MOST_NUMBERS = 12;
 
 /** Both sides, whole where they are small, else the first element that differs. */
-function outputLines(left: Tensor<number>, right: Tensor<number>): readonly string[] {
+export function outputLines(left: Tensor<number>, right: Tensor<number>): readonly string[] {
   if (left.data.length <= MOST_NUMBERS)
     return [`      ${tensorText("left", left)}`, `      ${tensorText("right", right)}`];
   let at = 0;
@@ -163,23 +166,28 @@ export function reportJson(report: LawReport): object {
   };
 }
 
-function counterexampleJson(c: Counterexample): object {
+/** Of tensors of more than `most` numbers the axes alone. */
+export function counterexampleJson(c: Counterexample, most = Infinity): object {
   const { flat, pairs } = c.case;
-  const asJson = (t: Tensor<number>): object => ({ axes: t.axes, data: Array.from(t.data as ArrayLike<number>) });
+  const asJson = (t: Tensor<number>): object => ({
+    axes: t.axes,
+    ...(t.data.length <= most ? { data: Array.from(t.data as ArrayLike<number>) } : {}),
+  });
   const [l, r] = pairs[c.point.pair]!;
   return {
     sizes: Object.fromEntries(c.case.sizes),
     values: Object.fromEntries([...c.point.leaves].map(([id, t]) => [flat.node(id).leaf!.name, asJson(t)])),
     left: asJson(c.point.values.get(l)!),
     right: asJson(c.point.values.get(r)!),
-    ...(c.parting
-      ? {
-          parting: {
-            operator: c.parting.node.op,
-            ...(c.parting.node.span ? { at: placeOf(c.parting.node.span), text: textOf(c.parting.node.span) } : {}),
-            value: asJson(c.parting.value),
-          },
-        }
-      : {}),
+    ...(c.parting ? { parting: partingJson(c.parting) } : {}),
+    ...(c.leftParting ? { leftParting: partingJson(c.leftParting) } : {}),
   };
+
+  function partingJson({ node, value }: Parting): object {
+    return {
+      operator: node.op,
+      ...(node.span ? { at: placeOf(node.span), text: textOf(node.span) } : {}),
+      value: asJson(value),
+    };
+  }
 }

@@ -39,13 +39,13 @@ export interface Sampled {
   readonly largest: number;
 }
 
-/** Compares both sides at points in float64. */
-export function sample(c: Case, random: Random, scales = SCALES): Sampled {
+/** Compares both sides at points in float64; of a `model` the weights are scaled too. */
+export function sample(c: Case, random: Random, scales = SCALES, model = false): Sampled {
   const points: Point[] = [];
   let largest = 0;
   for (const [scale, times] of scales)
     for (let i = 0; i < times; i++) {
-      const at = evaluateAt(c, drawLeaves(c, random, { scale, positive: i % 2 === 0 }));
+      const at = evaluateAt(c, drawLeaves(c, random, { scale, positive: i % 2 === 0, model }));
       if (!at || Number.isNaN(at.difference)) continue;
       largest = Math.max(largest, at.difference);
       if (at.difference > TOLERANCE) return { differing: at, points, largest };

@@ -30,7 +30,15 @@ export type PlannedFile =
   /** Hard-linked; copied where the file system does not allow it. `from` is no symbolic link. */
   | { readonly kind: "link"; readonly name: string; readonly from: string }
   | { readonly kind: "copy"; readonly name: string; readonly from: string }
-  | { readonly kind: "data"; readonly name: string; readonly ranges: readonly PlannedRange[] };
+  | { readonly kind: "data"; readonly name: string; readonly ranges: readonly PlannedRange[] }
+  /** One sequence of bytes, cut into files of `size` bytes; `name` stands for them all. Ranges follow each other without gaps. */
+  | {
+      readonly kind: "shards";
+      readonly name: string;
+      readonly names: readonly string[];
+      readonly size: number;
+      readonly ranges: readonly PlannedRange[];
+    };
 
 /**
  * Errors of `link` that a copy gets around: another file system, one without links, a file of another user, too many
@@ -61,11 +69,13 @@ export class FileWriter {
 
   async writeAll(): Promise<ArtifactFile[]> {
     const written: ArtifactFile[] = [];
-    for (const file of this.files) written.push(await this.write(file));
+    for (const file of this.files)
+      if (file.kind === "shards") written.push(...(await this.writeShards(file)));
+      else written.push(await this.write(file));
     return written;
   }
 
-  async write(file: PlannedFile): Promise<ArtifactFile> {
+  async write(file: Exclude<PlannedFile, { kind: "shards" }>): Promise<ArtifactFile> {
     const { name } = file;
     this.current = name;
     mkdirSync(dirname(join(this.folder, name)), { recursive: true });
@@ -75,6 +85,35 @@ export class FileWriter {
     else if (file.kind === "data") await this.fill(name, file.ranges);
     else await this.copy(file.from, name);
     return { name, bytes: sizeOf(file) };
+  }
+
+  private async writeShards({ names, size, ranges }: PlannedFile & { kind: "shards" }): Promise<ArtifactFile[]> {
+    const written = names.map((name) => ({ name, bytes: 0 }));
+    let at = 0;
+    const open = (): void => {
+      this.close();
+      this.current = names[Math.floor(at / size)]!;
+      this.fd = openSync(join(this.folder, this.current), "wx");
+    };
+    mkdirSync(dirname(join(this.folder, names[0]!)), { recursive: true });
+    open();
+    for (const { offset, length, pieces } of ranges) {
+      if (offset !== at) throw new Error(`a range begins at ${offset}, and the one before it ends at ${at}`);
+      for (const piece of pieces()) {
+        for (let sent = 0; sent < piece.length;) {
+          if (at > 0 && at % size === 0) open();
+          const left = Math.min(piece.length - sent, size - (at % size));
+          const bytes = writeSync(this.fd!, piece, sent, left);
+          written[Math.floor(at / size)]!.bytes += bytes;
+          at += bytes;
+          sent += bytes;
+        }
+        await this.advance(piece.length);
+      }
+      if (at !== offset + length) throw new Error(`${length} bytes were to come at ${offset}, and ${at - offset} came`);
+    }
+    this.close();
+    return written;
   }
 
   close(): void {
@@ -142,7 +181,7 @@ function* chunksOf(fd: number, size: number): Generator<Uint8Array> {
 
 function sizeOf(file: PlannedFile): number {
   if (file.kind === "bytes") return encoded(file.bytes).length;
-  return file.kind === "data" ? endOf(file.ranges) : statSync(file.from).size;
+  return file.kind === "data" || file.kind === "shards" ? endOf(file.ranges) : statSync(file.from).size;
 }
 
 function endOf(ranges: readonly PlannedRange[]): number {

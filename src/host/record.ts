@@ -45,6 +45,13 @@ export interface ArtifactState {
   /** Of the past. The sizes that vary and that no other input has are 0 in the first step. */
   readonly axes: readonly ArtifactAxis[];
   readonly dtype?: PortDtype;
+  /**
+   * The past is a buffer of the client's, and the present holds its new places only, which continue it along axis number `axis`.
+   * It holds those of several states: this one's are `present[index]`. `spare`: places at the buffer's end may not count.
+   */
+  readonly rows?: { readonly index: number; readonly axis: number; readonly spare?: true };
+  /** Past and present may be one buffer, as long as the sequence may become; else both are as long as they are. */
+  readonly shared?: true;
 }
 
 export interface ArtifactFile {
@@ -60,6 +67,8 @@ export interface ArtifactSignature {
   readonly inputs: readonly ArtifactPort[];
   readonly outputs: readonly ArtifactPort[];
   readonly states: readonly ArtifactState[];
+  /** Of states in rows: the input that says how many places of the buffers count. Absent: another input is as long as they and the step. */
+  readonly count?: string;
 }
 
 /** One of several model files. */
@@ -81,6 +90,10 @@ export interface ArtifactRecord extends ArtifactSignature {
   readonly target: string;
   /** Where the model is several files, in the order in which they run; the signature of the record is then the first one's. */
   readonly graphs?: readonly ArtifactGraph[];
+  /** How texts become rows of tokens, by the task's name: the family's `task` entries. */
+  readonly tasks?: Readonly<Record<string, readonly string[]>>;
+  /** Which clients the folder is laid out for. */
+  readonly clients?: readonly string[];
   /** All but `tfm.json` itself. */
   readonly files: readonly ArtifactFile[];
   /** How the artifact was checked before it was handed over. */
@@ -213,7 +226,17 @@ const ports = list(
 const signature = {
   inputs: ports,
   outputs: ports,
-  states: list(object({ past: text, present: text, axes, dtype: optional(dtype) })),
+  states: list(
+    object({
+      past: text,
+      present: text,
+      axes,
+      dtype: optional(dtype),
+      rows: optional(object({ index: count, axis: count, spare: optional(truth) })),
+      shared: optional(truth),
+    }),
+  ),
+  count: optional(text),
 };
 
 const RECORD_SHAPE = object({
@@ -225,6 +248,8 @@ const RECORD_SHAPE = object({
   target: text,
   ...signature,
   graphs: optional(list(object({ file: fileName, ...signature, given: optional(each(text)) }))),
+  tasks: optional(each(list(text))),
+  clients: optional(list(text)),
   files: list(object({ name: fileName, bytes: count, linked: optional(truth) })),
   checked: text,
   note: optional(text),

@@ -1,10 +1,12 @@
-/** @file Opens a compiled folder and runs it in ONNX Runtime, which is loaded when it is first needed. */
+/** @file Opens a compiled folder and runs it in ONNX Runtime, which is loaded when it is first needed, or in TensorFlow.js (`tfjs.ts`). */
 import { join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
+import type { Session } from "../generate/session.ts";
 import { fillInputs, pastPort } from "./fill.ts";
 import { readRecord, type ArtifactPort, type ArtifactRecord, type PortDtype } from "./record.ts";
 import { statOf } from "./system.ts";
+import { TfjsArtifact, type TfjsBackendName } from "./tfjs.ts";
 import type { InputValue } from "./tensors.ts";
 import type { TensorValue } from "./values.ts";
 
@@ -17,6 +19,8 @@ export interface OpenArtifact {
   run(given: ReadonlyMap<string, InputValue>): Promise<Result<ReadonlyMap<string, TensorValue>>>;
   /** The given inputs and the ones that are filled, as `run` would pass them on. */
   fill(given: ReadonlyMap<string, InputValue>): Result<ReadonlyMap<string, TensorValue>>;
+  /** Loads the model for whoever runs it step by step. Closing either closes both. */
+  load(): Promise<Result<Session>>;
   close(): Promise<void>;
 }
 
@@ -25,27 +29,41 @@ export interface OpenOptions {
   readonly name?: string;
   /** Which of its model files; by default the one that runs first. */
   readonly model?: string;
+  /** How many threads an operator may take; by default as many as there are cores. */
+  readonly threads?: number;
+  /** Which backend of TensorFlow.js; by default the fastest that is installed. */
+  readonly backend?: TfjsBackendName;
 }
 
 /** Reads a folder's record and checks that its files are those that were written. */
-export function openArtifact(folder: string, { name = folder, model: wanted }: OpenOptions = {}): Result<OpenArtifact> {
+export function openArtifact(
+  folder: string,
+  { name = folder, model: wanted, threads, backend }: OpenOptions = {},
+): Result<OpenArtifact> {
   const { value: whole, diagnostics } = readRecord(folder, name);
   if (!whole) return { diagnostics };
-  const model = wanted ?? whole.graphs?.[0]?.file ?? "model.onnx";
+  const tfjs = whole.target === "tfjs";
+  const only = tfjs ? "model.json" : "model.onnx";
+  const model = wanted ?? whole.graphs?.[0]?.file ?? only;
   const graph = whole.graphs?.find((g) => g.file === model);
-  const files = whole.graphs?.map((g) => g.file) ?? ["model.onnx"];
+  const files = whole.graphs?.map((g) => g.file) ?? [only];
   if (wanted !== undefined && !files.includes(wanted))
     return { diagnostics: [diagnose("cli/no-model-file", { folder: name, file: wanted, files })] };
   const record = graph ? { ...whole, inputs: graph.inputs, outputs: graph.outputs, states: graph.states } : whole;
   const problems = fileProblems(folder, name, record, model);
   return problems.length > 0
     ? { diagnostics: problems }
-    : { value: new OnnxArtifact(folder, name, record, model), diagnostics: [] };
+    : {
+        value: tfjs
+          ? new TfjsArtifact(folder, name, record, model, backend)
+          : new OnnxArtifact(folder, name, record, model, threads),
+        diagnostics: [],
+      };
 }
 
 function fileProblems(folder: string, name: string, record: ArtifactRecord, model: string): Diagnostic[] {
   if (!record.files.some((f) => f.name === model)) {
-    if (record.target.startsWith("onnx"))
+    if (record.target.startsWith("onnx") || record.target === "tfjs")
       return [diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: "compile again" })];
     return [
       diagnose("artifact/no-runtime", { folder: name, target: record.target }, undefined, {
@@ -62,7 +80,7 @@ function fileProblems(folder: string, name: string, record: ArtifactRecord, mode
         }),
       ];
     // Configs and tokenizers may be edited; what the model refers to by place may not.
-    if (found.size === bytes || !/\.(onnx|onnx_data|safetensors)$/.test(file)) return [];
+    if (found.size === bytes || !/\.(onnx|onnx_data|safetensors|bin)$/.test(file)) return [];
     return [
       diagnose(
         "artifact/file-size",
@@ -83,6 +101,7 @@ class OnnxArtifact implements OpenArtifact {
     private readonly name: string,
     readonly record: ArtifactRecord,
     private readonly model: string,
+    private readonly threads: number | undefined,
   ) {
     const pasts = new Set(record.states.map((s) => s.past));
     this.inputs = record.inputs.filter((p) => !pasts.has(p.name));
@@ -117,6 +136,30 @@ class OnnxArtifact implements OpenArtifact {
     return { value: new Map([...new Set(names)].map((name) => [name, valueOf(results[name]!)])), diagnostics: [] };
   }
 
+  async load(): Promise<Result<Session>> {
+    const { value: session, diagnostics } = await this.open();
+    if (!session) return { diagnostics };
+    const ort = await import("onnxruntime-node");
+    return {
+      value: {
+        run: async (inputs, wanted) => {
+          const feeds: Record<string, Tensor> = {};
+          for (const [name, { dtype, dims, data }] of inputs)
+            feeds[name] = new ort.Tensor(dtype, data as never, dims as number[]);
+          let results: Awaited<ReturnType<InferenceSession["run"]>>;
+          try {
+            results = await session.run(feeds, wanted);
+          } catch (e) {
+            throw new Error(runtimeReason(e), { cause: e });
+          }
+          return new Map(wanted.map((name) => [name, valueOf(results[name]!)]));
+        },
+        close: () => this.close(),
+      },
+      diagnostics,
+    };
+  }
+
   async close(): Promise<void> {
     await this.session?.release();
     this.session = undefined;
@@ -135,7 +178,10 @@ class OnnxArtifact implements OpenArtifact {
     let session: InferenceSession;
     try {
       // The runtime's own log goes to stderr; what it has to say comes as an error too.
-      session = await ort.InferenceSession.create(join(this.folder, this.model), { logSeverityLevel: 4 });
+      session = await ort.InferenceSession.create(join(this.folder, this.model), {
+        logSeverityLevel: 4,
+        ...(this.threads === undefined ? {} : { intraOpNumThreads: this.threads }),
+      });
     } catch (e) {
       return damaged(runtimeReason(e));
     }

@@ -253,7 +253,8 @@ export class Scope {
     return { captures: all, graphs };
   }
 
-  private copyCall(node: NodeOf<"call">, inputs: readonly Value[]): readonly Value[] {
+  /** The same application on these operands, whose types may have changed. */
+  copyCall(node: NodeOf<"call">, inputs: readonly Value[]): readonly Value[] {
     const { graph, captures } = this.operandBody(
       node.bodies[0]!,
       inputs.map((v) => v.type),

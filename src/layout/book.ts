@@ -156,6 +156,12 @@ export class Book<T> {
 
   private readProvided(storage: Storage<T>, provider: Provider<T>, wanted: Layout): T {
     const { sizeOf } = storage;
+    if (provider.anyOrder) {
+      const tensor = provider.make(wanted);
+      this.touch(storage);
+      storage.remember(tensor, wanted, sizeOf);
+      return tensor;
+    }
     // As if it were one dimension: the reshape that then comes first costs nothing.
     const stored: Layout = [provider.order];
     const steps = planConversion(stored, wanted, sizeOf);

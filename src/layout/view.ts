@@ -18,6 +18,8 @@ export interface Converter<T> {
 /** A tensor that lies in any grouping of one memory order: a weight in a file, whose dimensions are only said. */
 export interface Provider<T> {
   readonly order: readonly string[];
+  /** It gives any order as easily as its own: a weight that is written for its readers. */
+  readonly anyOrder?: boolean;
   make(layout: Layout): T;
 }
 

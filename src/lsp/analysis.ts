@@ -65,6 +65,7 @@ export class OpenText {
   private readonly names = new WeakMap<object, NamesResult>();
   private readonly elaborations = new WeakMap<object, Elaboration>();
   private readonly modules = new Map<string, { readonly text: string; readonly file: SourceFile }>();
+  private last: ReadonlySet<Unit> = new Set();
 
   constructor(
     /** What `use` reads paths from. */
@@ -76,7 +77,9 @@ export class OpenText {
 
   /** Reads a new version: its syntax and names. */
   update(text: string): Analysis {
-    return new Analysis(this, text, this.chunks.of(text), this.names, this.elaborations);
+    const made = new Analysis(this, text, this.chunks.of(text), this.names, this.elaborations, this.last);
+    this.last = new Set(made.units);
+    return made;
   }
 
   /** A module that the text uses; the same file as long as its text is the same. */
@@ -108,6 +111,7 @@ export class Analysis {
     readonly placed: readonly Placed[],
     private readonly names: WeakMap<object, NamesResult>,
     private readonly elaborations: WeakMap<object, Elaboration>,
+    before: ReadonlySet<Unit>,
   ) {
     for (const { chunk, start } of placed) this.starts.set(chunk.file, start);
     const reporter = new Reporter();
@@ -134,8 +138,9 @@ export class Analysis {
       else if (decl.kind === "Model" && this.main.own.get(decl.name.name) === decl) units.push(decl);
     if (bare && bare.kind !== "Invalid") units.push(bare);
     const stale = units.filter((u) => !this.isValid(elaborations.get(u)));
-    // What has never been elaborated is what was typed just now.
-    this.pending = [...stale.filter((u) => elaborations.has(u)), ...stale.filter((u) => !elaborations.has(u))];
+    // First what was typed just now, then what reads it, then what there was no time for yet.
+    const rank = (u: Unit): number => (!before.has(u) ? 0 : elaborations.has(u) ? 1 : 2);
+    this.pending = stale.sort((a, b) => rank(a) - rank(b)).reverse();
     this.units = units;
   }
 

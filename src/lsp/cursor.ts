@@ -21,6 +21,8 @@ export interface Opened {
   readonly named?: string;
   /** Names of arguments given already. */
   readonly given: readonly string[];
+  /** What arguments without a name begin with. */
+  readonly unnamed: readonly string[];
 }
 
 export interface Cursor {
@@ -61,6 +63,7 @@ interface Raw {
   commas: number;
   named: string | undefined;
   given: string[];
+  unnamed: string[];
 }
 
 const OPENS = new Map<T.TokenType, Opened["bracket"]>([
@@ -77,7 +80,7 @@ const CLOSES = new Map<T.TokenType, Opened["bracket"]>([
 function opened(analysis: Analysis, decl: ast.Decl | undefined, tokens: readonly IToken[]): readonly Opened[] {
   const stack: Raw[] = [];
   const push = (bracket: Opened["bracket"], at: number): void => {
-    stack.push({ bracket, at, commas: 0, named: undefined, given: [] });
+    stack.push({ bracket, at, commas: 0, named: undefined, given: [], unnamed: [] });
   };
   for (const [i, t] of tokens.entries()) {
     const before = tokens[i - 1];
@@ -99,7 +102,8 @@ function opened(analysis: Analysis, decl: ast.Decl | undefined, tokens: readonly
     } else if (t.tokenType === T.Equal && top && before && tokens[i - 2] && isStart(tokens[i - 2]!)) {
       top.named = before.image;
       top.given.push(before.image);
-    }
+      top.unnamed.pop();
+    } else if (top && before && isStart(before) && /^[A-Za-z_]/.test(t.image)) top.unnamed.push(t.image);
   }
   return stack.flatMap((raw): Opened[] => {
     const name = nameBefore(tokens, raw.at - 1);
@@ -111,6 +115,7 @@ function opened(analysis: Analysis, decl: ast.Decl | undefined, tokens: readonly
         bracket: raw.bracket,
         argument: raw.commas,
         given: raw.given,
+        unnamed: raw.unnamed,
         ...(name === undefined ? {} : { name }),
         ...(callee ? { callee } : {}),
         ...(raw.named === undefined ? {} : { named: raw.named }),

@@ -5,7 +5,9 @@
 import {
   CodeActionKind,
   CodeLensRefreshRequest,
+  MessageType,
   ResponseError,
+  ShowMessageNotification,
   TextDocuments,
   TextDocumentSyncKind,
   type Connection,
@@ -13,7 +15,7 @@ import {
   type InitializeResult,
 } from "vscode-languageserver";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import type { Elaborated } from "../compile.ts";
+import { lawsOf, type Elaborated } from "../compile.ts";
 import { Tester } from "../equivalence/law.ts";
 import { linesOf } from "../equivalence/report.ts";
 import type { SourceFile } from "../source/source.ts";
@@ -209,6 +211,8 @@ class Server {
 
   private publish(view: View): void {
     const { uri, version } = view.document;
+    // Nobody can mend the library where it is read.
+    if (uri.startsWith(`${own.LIBRARY_SCHEME}:`)) return;
     const diagnostics = this.guard("diagnostics", () => diagnosticsOf(view)) ?? [];
     void this.connection.sendDiagnostics({ uri, version, diagnostics });
   }
@@ -320,16 +324,22 @@ class Server {
     readonly lines: readonly string[];
   } | null {
     const view = typeof uri === "string" ? this.viewOf(uri) : undefined;
-    const { analysis } = view ?? {};
-    const decl = analysis?.units.find((u) => (u.kind === "Law" || u.kind === "Rewrite") && u.title.value === title);
-    if (!analysis || (decl?.kind !== "Law" && decl?.kind !== "Rewrite")) return null;
+    if (!view) return null;
+    const { main, open } = view.analysis;
+    // Of the text as one file: places in the report are those of the document.
+    const { library } = this.host;
+    const readModule = (path: string, from: SourceFile): SourceFile | undefined => open.readModule(path, from);
+    const { value = [] } = lawsOf({ library, main: main.file, uses: [], readModule, settings: [] });
+    const law = value.find(({ decl }) => decl.title.value === title);
+    if (!law) return null;
     const { now } = this.host;
     const tester = new Tester({ seed: 0, budget: LAW_BUDGET, now });
-    const report = tester.test({ decl, module: analysis.main, program: analysis.program });
+    const report = tester.test(law);
     const lines = linesOf(report);
     const text = lines.join("\n");
-    if (report.holds) this.connection.window.showInformationMessage(text);
-    else this.connection.window.showErrorMessage(text);
+    // Not `window.show...`, which asks: a client need not be able to answer.
+    const type = report.holds ? MessageType.Info : MessageType.Error;
+    void this.connection.sendNotification(ShowMessageNotification.type, { type, message: text });
     return { holds: report.holds, lines };
   }
 }

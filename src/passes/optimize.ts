@@ -1,4 +1,4 @@
-/** @file The order of the passes: composites that the backend has no kernel for are taken apart, what is the same everywhere is computed once, what nobody reads goes. */
+/** @file The order of the passes: composites that the backend has no kernel for are taken apart, what is the same everywhere is computed once, rules are applied, what nobody reads goes. */
 import type { Graph } from "../ir/graph.ts";
 import { shareCommon } from "./cse.ts";
 import { removeDead } from "./dce.ts";
@@ -11,10 +11,13 @@ export interface OptimizeOptions {
   readonly keeps: (node: CallNode) => boolean;
   /** Without it composites are still taken apart, and nothing else is done. */
   readonly enabled: boolean;
+  /** The rules of the library, on a graph in which nothing stands twice; gives such a graph. */
+  readonly rewrite?: (graph: Graph) => Graph;
 }
 
 export function optimize(graph: Graph, options: OptimizeOptions): Graph {
   const flat = inlineCalls(graph, options.keeps);
   if (!options.enabled) return removeDead(flat);
-  return removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(flat)))));
+  const once = removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(flat)))));
+  return options.rewrite ? options.rewrite(once) : once;
 }

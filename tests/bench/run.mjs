@@ -2,17 +2,46 @@
  * @file The figures that this project promises, measured on this machine: `npm run bench`, with `-- --json` as data, with
  * `-- --rounds N` of more or fewer rounds. Builds first; what it writes is in a temporary folder and goes.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle } from "../../src/build.mjs";
+import { machine } from "./machine.mjs";
+import { steps } from "./decoding.mjs";
+import { keyStrokes } from "./keystroke.mjs";
 import { rounds, tfm } from "./measure.mjs";
+import { plot } from "./plot.mjs";
+import { compare, graphIn, HOW, parseCase, subfolders } from "./runtime.mjs";
 import { writeCheckpoint } from "./synthetic.mjs";
 
-const { values } = parseArgs({ options: { json: { type: "boolean" }, rounds: { type: "string", default: "5" } } });
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean" },
+    rounds: { type: "string", default: "5" },
+    checkpoints: { type: "string" },
+    peers: { type: "string" },
+    cases: { type: "string" },
+    seconds: { type: "string", default: "0.4" },
+    plot: { type: "string" },
+  },
+});
 const ROUNDS = Number(values.rounds);
+/** What is compared where nothing else is asked for, of the models that there are. */
+const CASES = [
+  "bert-base/encode:128",
+  "bert-base/encode:384",
+  "minilm/encode:128",
+  "minilm/encode:128:8",
+  "llama-4l/prefill:128",
+  "llama-4l/decode:512",
+  "llama-4l/decode:1500",
+  "llama-kv/decode:2000",
+  "gpt2/decode:512",
+  "t5-small/encode:128",
+  "t5-small/decode:16",
+];
 const HUGE = "llama_3_1_405b";
 const checkpoints = fileURLToPath(new URL("../checkpoints/", import.meta.url));
 const results = [];
@@ -22,26 +51,76 @@ const folder = mkdtempSync(join(tmpdir(), "tfm-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 say(`${machine()}\nnode ${process.version}, median of ${ROUNDS} rounds (least to most)\n`);
-for (const option of ["--version", "--help"]) add(`tfm ${option}`, await rounds(ROUNDS, () => tfm([option])), "0.15 s");
-await warm();
-add(
-  `${HUGE}, text to graph, as a command`,
-  await rounds(ROUNDS, () => tfm(["compile", "-m", HUGE, "--emit", "graph"])),
-  "1 s",
-);
-for (const [dtype, layers] of [
-  ["BF16", 18],
-  ["F32", 8],
-])
-  await synthetic(dtype, layers);
-for (const name of readdirSync(checkpoints).filter((n) => statSync(join(checkpoints, n)).isDirectory()))
-  add(
-    `compile ${name}`,
-    await rounds(ROUNDS, (i) => tfm(["compile", join(checkpoints, name), "-o", join(folder, "small", `${name}-${i}`)])),
-    "0.7 s",
-  );
+const compared = [];
+if (values.peers !== undefined && values.checkpoints !== undefined) await beside(values.peers, values.checkpoints);
+else {
+  await promises();
+  say(`\n${HOW}`);
+}
 if (values.json)
-  console.log(JSON.stringify({ machine: machine(), node: process.version, rounds: ROUNDS, results }, undefined, 2));
+  console.log(
+    JSON.stringify({ machine: machine(), node: process.version, rounds: ROUNDS, results, compared }, undefined, 2),
+  );
+
+/** What is promised of the compiler itself. */
+async function promises() {
+  for (const option of ["--version", "--help"])
+    add(`tfm ${option}`, await rounds(ROUNDS, () => tfm([option])), "0.15 s");
+  await warm();
+  await editor(2000);
+  await decoding();
+  add(
+    `${HUGE}, text to graph, as a command`,
+    await rounds(ROUNDS, () => tfm(["compile", "-m", HUGE, "--emit", "graph"])),
+    "1 s",
+  );
+  for (const [dtype, layers] of [
+    ["BF16", 18],
+    ["F32", 8],
+  ])
+    await synthetic(dtype, layers);
+  for (const name of readdirSync(checkpoints).filter((n) => statSync(join(checkpoints, n)).isDirectory()))
+    add(
+      `compile ${name}`,
+      await rounds(ROUNDS, (i) =>
+        tfm(["compile", join(checkpoints, name), "-o", join(folder, "small", `${name}-${i}`)]),
+      ),
+      "0.7 s",
+    );
+}
+
+/** Our graphs of these checkpoints beside those that others made: compiled here, timed and run. */
+async function beside(peers, checkpoints) {
+  const cases = values.cases?.split(",") ?? CASES.filter((c) => existsSync(join(peers, c.split("/")[0])));
+  for (const model of new Set(cases.map((c) => c.split("/")[0]))) {
+    const out = join(folder, "ours", model);
+    const measured = await rounds(ROUNDS, () => tfm(["compile", join(checkpoints, model), "-o", out]));
+    add(`compile ${model}`, measured, "1 s, 250 MB (300 MB from 1 GB of weights on)");
+  }
+  say(`\nRatios to the first, ${ROUNDS} rounds, 1 thread: median (least to most), processor time after wall time`);
+  for (const name of cases) {
+    const [model, text] = name.split("/");
+    const size = parseCase(text);
+    const others = subfolders(join(peers, model)).sort((a, b) =>
+      a === "optimum" ? -1 : b === "optimum" ? 1 : a < b ? -1 : 1,
+    );
+    const graphs = others
+      .map((label) => [label, graphIn(join(peers, model, label), size.kind)])
+      .filter(([, path]) => path);
+    graphs.push(["tfm", graphIn(join(folder, "ours", model), size.kind)]);
+    const { rows, failed } = await compare(graphs, size, { rounds: ROUNDS, seconds: Number(values.seconds) });
+    compared.push({ name, rows });
+    say(`\n${name}`);
+    const range = ({ median, least, most }) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+    for (const r of rows)
+      say(
+        `    ${r.label.padEnd(20)}${r.ms.toFixed(2).padStart(9)} ms  ${range(r.ratio).padEnd(22)}${range(r.cpuRatio).padEnd(22)}${r.difference === undefined ? "" : `differs by ${r.difference.toExponential(0)}`}`,
+      );
+    for (const f of failed) say(`    ${f.label.padEnd(20)} ${f.failed}`);
+  }
+  const title = `Speed beside ${compared[0]?.rows[0]?.label ?? "the first"} (1.0), processor time, 1 thread; further right is faster`;
+  if (values.plot !== undefined) writeFileSync(values.plot, plot(compared, { ours: "tfm", title }));
+}
 
 /** In a process that has compiled something before: the library's own functions, without a command around them. */
 async function warm() {
@@ -55,6 +134,33 @@ async function warm() {
   };
   once();
   add(`${HUGE}, text to graph, warm`, await rounds(ROUNDS, once), "0.3 s");
+}
+
+/** A step in Node with the new rows of the cache only, against one that fetches the whole present. */
+async function decoding() {
+  for (const { form, ms, ratio, cpuRatio } of await steps(folder, {
+    forms: ["whole", "rows", "shared"],
+    past: 1500,
+    rounds: 2 * ROUNDS,
+  })) {
+    const range = ({ median, least, most }) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+    const what = `a step at a past of 1,500, --cache ${form}`;
+    results.push({ what, ms, ratio, cpuRatio, ...(form === "rows" ? { promised: "0.45 of whole" } : {}) });
+    say(
+      `${what}\n    ${range(ms)} ms, ${range(ratio)} of whole, of its processor time ${range(cpuRatio)}${form === "rows" ? "; promised: 0.45" : ""}`,
+    );
+  }
+}
+
+/** From a key stroke in a long program to what is wrong with it, over the language server's pipes. */
+async function editor(about) {
+  const { lines, measured } = await keyStrokes(about, 2 * ROUNDS);
+  for (const { what, times } of measured)
+    add(
+      `key stroke to diagnostics, ${lines} lines: ${what}`,
+      await rounds(times.length, (i) => ({ wall: times[i] })),
+      "0.05 s",
+    );
 }
 
 /** A checkpoint of 8 GB that is a hole in the file system. */
@@ -95,21 +201,4 @@ function add(what, { wall, cpu, peak }, promised) {
 
 function say(text) {
   if (!values.json) console.log(text);
-}
-
-function machine() {
-  const flags =
-    readable("/proc/cpuinfo")
-      .match(/^flags\s*:(.*)$/m)?.[1]
-      ?.split(" ") ?? [];
-  const simd = ["avx2", "avx512f", "avx512_vnni", "amx_int8"].filter((f) => flags.includes(f));
-  return `${cpus().length} x ${cpus()[0].model}${simd.length > 0 ? ` (${simd.join(", ")})` : ""}, ${Math.round(totalmem() / 1e9)} GB, ${process.platform}-${process.arch}`;
-}
-
-function readable(path) {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -4,21 +4,25 @@
  */
 import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
-import { concreteStates, emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
+import { emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
 import type { TargetName } from "../../src/backends/onnx/targets.ts";
+import { refusals } from "../../src/backends/tfjs/refuse.ts";
 import { evaluateGraph } from "../../src/backends/reference/evaluate.ts";
 import { float64 } from "../../src/backends/reference/float64.ts";
 import { GraphBuilder } from "../../src/ir/builder.ts";
 import type { Graph, Value, VerifiedGraph } from "../../src/ir/graph.ts";
 import { concreteParams } from "../../src/ir/params.ts";
 import { Size } from "../../src/ir/size.ts";
+import { concreteStates } from "../../src/ir/states.ts";
 import type { Axis, Dtype, Type } from "../../src/ir/type.ts";
 import { verified } from "../../src/ir/verify.ts";
 import type { AttrsOf, PrimitiveName, Setting } from "../../src/ops/attributes.ts";
 import type { Tensor } from "../../src/ops/op.ts";
 import { infer } from "../../src/ops/registry.ts";
+import { emitForTfjs, execute, loadTfjs, TFJS_BACKENDS, use, type TfjsBackend } from "../support/tfjs-model.ts";
 
-export const TARGETS: readonly TargetName[] = ["onnx", "onnx-17"];
+export const TARGETS: readonly TargetName[] = ["onnx", "onnx-23", "onnx-17"];
+export const TFJS: readonly TfjsBackend[] = TFJS_BACKENDS;
 
 /** Symbols that have numbers in the graph being built. */
 let fixed: Sizes = {};
@@ -161,6 +165,8 @@ export interface Case {
   /** By name of input or of state; what is missing is drawn. */
   readonly feeds?: Feeds;
   readonly targets?: readonly TargetName[];
+  /** The backends of TensorFlow.js that it runs on as well. */
+  readonly tfjs?: readonly TfjsBackend[];
   /** Largest difference of a float32 result from the float64 one. */
   readonly tolerance?: number;
   readonly limit?: number;
@@ -229,6 +235,7 @@ export async function agree({
   sizes,
   feeds = {},
   targets = TARGETS,
+  tfjs = TFJS,
   tolerance = 2e-5,
   limit = 3,
 }: Case): Promise<readonly OnnxArtifact[]> {
@@ -249,34 +256,55 @@ export async function agree({
     { inputs, param: (path) => params.get(path)!, states },
     { arithmetic: float64 },
   );
+  const fed = new Map([
+    ...graph.inputs.map((i) => [i.outside ?? i.name, inputs.get(i.name)!] as const),
+    ...kept.map((s) => [s.pastName, states.get(s.path)!] as const),
+  ]);
+  const wanted = [
+    ...graph.outputs.map((o) => [o.outside ?? o.name, o.value.type, expected.outputs.get(o.name)!] as const),
+    ...kept.map((s) => [s.presentName, s.present.type, expected.states.get(s.path)!] as const),
+  ];
+  if (tfjs.length > 0 && refusals(graph).length === 0) {
+    const artifact = emitForTfjs(graph);
+    for (const backend of tfjs) {
+      await use(backend);
+      const model = await loadTfjs(artifact, params);
+      const results = await execute(model, fed);
+      model.dispose();
+      for (const [name, declared, tensor] of wanted) {
+        const { dims, data } = results.get(name)!;
+        compare(`${backend} ${name}`, dims, data, declared, tensor, tolerance);
+      }
+    }
+  }
   const artifacts: OnnxArtifact[] = [];
   for (const target of targets) {
     const artifact = emit(graph, target);
     artifacts.push(artifact);
     const session = await sessionOf(artifact, params);
-    const fed = [
-      ...graph.inputs.map((i) => [i.outside ?? i.name, inputs.get(i.name)!] as const),
-      ...kept.map((s) => [s.pastName, states.get(s.path)!] as const),
-    ];
-    const results = await session.run(Object.fromEntries(fed.map(([name, t]) => [name, toOrt(t)])));
-    const wanted = [
-      ...graph.outputs.map((o) => [o.outside ?? o.name, o.value.type, expected.outputs.get(o.name)!] as const),
-      ...kept.map((s) => [s.presentName, s.present.type, expected.states.get(s.path)!] as const),
-    ];
-    for (const [name, declared, tensor] of wanted)
-      compare(`${target} ${name}`, results[name]!, declared, tensor, tolerance);
+    const results = await session.run(Object.fromEntries([...fed].map(([name, t]) => [name, toOrt(t)])));
+    for (const [name, declared, tensor] of wanted) {
+      const { dims } = results[name]!;
+      compare(`${target} ${name}`, dims, numbersOf(results[name]!), declared, tensor, tolerance);
+    }
     await session.release();
   }
   return artifacts;
 }
 
-function compare(what: string, found: ort.Tensor, declared: Type, expected: Tensor<number>, tolerance: number): void {
+function compare(
+  what: string,
+  dims: readonly number[],
+  numbers: readonly number[],
+  declared: Type,
+  expected: Tensor<number>,
+  tolerance: number,
+): void {
   expect(
     expected.axes.map((a) => a.name),
     what,
   ).toEqual(declared.axes.map((a) => a.name));
-  expect([...found.dims], `${what}: dimensions`).toEqual(expected.axes.map((a) => a.size));
-  const numbers = numbersOf(found);
+  expect([...dims], `${what}: dimensions`).toEqual(expected.axes.map((a) => a.size));
   Array.from(expected.data as ArrayLike<number>).forEach((e, i) => {
     const n = numbers[i]!;
     const same = Object.is(n, e) || n === e || Math.abs(n - e) <= tolerance * (1 + Math.abs(e));

@@ -1,11 +1,22 @@
 /** @file Composite operators with kernels, against their bodies in the reference evaluator; and whole small models. */
 import { describe, expect, it } from "vitest";
-import { keeps } from "../../src/backends/onnx/kernels.ts";
+import { keeps } from "../../src/backends/onnx/targets.ts";
 import type { NodeOf } from "../../src/ir/graph.ts";
 import { verified } from "../../src/ir/verify.ts";
-import { agree, axis, graphOf, withFixed } from "./onnx-harness.ts";
+import { agree, axis, graphOf, TARGETS, withFixed } from "./onnx-harness.ts";
 import { cachedModel } from "./onnx-models.ts";
-import { attend, attendSettings, gelu, geluTanh, layerNorm, quickGelu, relu, rmsNorm, silu } from "./onnx-stdlib.ts";
+import {
+  attend,
+  attendSettings,
+  gelu,
+  geluTanh,
+  layerNorm,
+  quickGelu,
+  relu,
+  rmsNorm,
+  silu,
+  turned,
+} from "./onnx-stdlib.ts";
 
 const SIZES = { batch: 2, seq: 3, keys: 5 };
 const d = axis("d=6");
@@ -15,8 +26,9 @@ describe("norms", () => {
     const graph = graphOf((g) =>
       g.out("y", rmsNorm(g, g.in("x", "float", "batch", "seq", "d=6"), g.weight("w", "d=6"), 1e-5, d)),
     );
-    const [modern] = await agree({ graph, sizes: SIZES });
+    const [modern, standard] = await agree({ graph, sizes: SIZES });
     expect(modern!.nodeCounts).toMatchObject({ Pow: 1, Div: 1, Sqrt: 1 });
+    expect(standard!.nodeCounts).toEqual({ Concat: 1, Reshape: 2, RMSNormalization: 1, Shape: 1 });
   });
   it("rms_norm over an inner axis", async () => {
     await agree({
@@ -54,6 +66,24 @@ describe("norms", () => {
     const artifacts = await agree({ graph, sizes: SIZES });
     for (const a of artifacts) expect(a.nodeCounts["LayerNormalization"]).toBeUndefined();
   });
+});
+
+describe("rotary positions", () => {
+  for (const neighbours of [false, true])
+    for (const [what, x, angles] of [
+      ["heads after places", ["batch", "seq", "kv=2", "groups=3", "d=8"], ["batch", "seq", "half=4"]],
+      ["heads before places", ["batch", "kv=2", "seq", "d=8"], ["batch", "seq", "half=4"]],
+      ["angles of places alone", ["batch", "seq", "kv=2", "d=8"], ["seq", "half=4"]],
+      ["no heads", ["batch", "seq", "d=8"], ["batch", "seq", "half=4"]],
+    ] as const)
+      it(`${what}, ${neighbours ? "neighbours" : "halves"}`, async () => {
+        const graph = graphOf((g) => {
+          const [c, s] = [g.in("c", "float", ...angles), g.in("s", "float", ...angles)];
+          g.out("y", turned(g, g.in("x", "float", ...x), c, s, neighbours, axis("d=8")));
+        });
+        const artifacts = await agree({ graph, sizes: SIZES });
+        expect(artifacts.map((a) => a.nodeCounts["RotaryEmbedding"])).toEqual([undefined, 1, undefined]);
+      });
 });
 
 describe("activations", () => {
@@ -95,7 +125,8 @@ describe("attend", () => {
     const feeds = open ? { m: Array.from({ length: count }, (_, i) => open(i)) } : {};
     for (const graph of [build(), withFixed(SIZES, build)]) {
       const artifacts = await agree({ graph, sizes: SIZES, feeds });
-      for (const a of artifacts) expect(a.nodeCounts["Softmax"]).toBe(1);
+      for (const [i, { nodeCounts }] of artifacts.entries())
+        expect(nodeCounts[TARGETS[i] === "onnx-23" && softcap === undefined ? "Attention" : "Softmax"]).toBe(1);
     }
   }
   for (const groups of [1, 2])

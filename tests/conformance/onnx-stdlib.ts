@@ -111,3 +111,17 @@ export function rope(b: Small, x: Value, places: Value, d: Axis, theta = 10_000)
   const second = two(b, "add", two(b, "mul", q, cos), two(b, "mul", p, sin));
   return b.op("merge", [b.op("stack", [first, second], { axis: "pair" })], { axes: ["pair", "half"], into: d.name });
 }
+
+/** Pairs of coordinates turned by their angles, as a whole. */
+export function turned(g: Small, x: Value, cosine: Value, sine: Value, neighbours: boolean, d: Axis): Value {
+  const half: Axis = { name: "half", size: Size.of(d.size.known! / 2) };
+  const pair: Axis = { name: "pair", size: Size.of(2) };
+  return g.call("turned", { x, cosine, sine }, { neighbours }, { d, half }, (b, o) => {
+    const pairs = b.op("split", [o["x"]!], { axis: d.name, into: neighbours ? [half, pair] : [pair, half] });
+    const [p, q] = [0, 1].map((index) => b.op("pick", [pairs], { axis: "pair", index })) as [Value, Value];
+    const first = two(b, "sub", two(b, "mul", p, o["cosine"]!), two(b, "mul", q, o["sine"]!));
+    const second = two(b, "add", two(b, "mul", q, o["cosine"]!), two(b, "mul", p, o["sine"]!));
+    const both = b.op("stack", [first, second], { axis: "pair" });
+    return b.op("merge", [both], { axes: neighbours ? ["half", "pair"] : ["pair", "half"], into: d.name });
+  });
+}

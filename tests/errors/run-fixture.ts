@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
 import { checkAll, elaborate, lawsOf, prepare, type Json, type SourceRequest } from "../../src/compile.ts";
+import { refusals } from "../../src/backends/tfjs/refuse.ts";
 import { Tester } from "../../src/equivalence/law.ts";
 import { library } from "../../src/host/stdlib.ts";
 import type { SourceFile } from "../../src/source/source.ts";
@@ -41,7 +42,8 @@ const program: RunFixture = async (path) => {
   const objective = header(main.text, "objective") as string | undefined;
   const one = elaborate({ ...request, ...(objective === undefined ? {} : { objective }) });
   if (one.diagnostics.length > 0 || !one.value) return one.diagnostics;
-  return prepare(one.value, { cache: true, optimize: true, keeps: () => false }).diagnostics;
+  const prepared = prepare(one.value, { cache: true, optimize: true, keeps: () => false });
+  return [...prepared.diagnostics, ...(prepared.value ?? []).flatMap((p) => refusals(p.graph))];
 };
 
 /** The same, and then its laws are tested: some mistakes show only at drawn sizes. */
@@ -93,6 +95,7 @@ export const runFixture: Readonly<Record<string, RunFixture>> = {
   type: program,
   model: program,
   law,
+  rewrite: program,
   config: mapped,
   map: mapped,
   weight: runBrokenFixture,

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { emitOnnx } from "../../src/backends/onnx/emit.ts";
-import { keeps } from "../../src/backends/onnx/kernels.ts";
+import { keeps } from "../../src/backends/onnx/targets.ts";
 import { printOnnx } from "../../src/backends/onnx/print.ts";
 import { prepare, type Elaborated } from "../../src/compile.ts";
 import { printGraph } from "../../src/ir/print.ts";

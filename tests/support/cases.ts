@@ -56,14 +56,17 @@ export function readCases(folder: string): readonly ReadCase[] {
   });
 }
 
-export async function runCases(folder: string, session: Session): Promise<Tally> {
+export const KINDS = ["forward", "decode", "generate"] as const;
+export type Kind = (typeof KINDS)[number];
+
+export async function runCases(folder: string, session: Session, kinds: readonly Kind[] = KINDS): Promise<Tally> {
   const tally: Tally = { cases: 0, worst: 0, failures: [], skipped: 0 };
   for (const { name, kind, options, inputs, outputs } of readCases(folder)) {
     const context = { name, session, tally, inputs, outputs };
+    if (!kinds.some((k) => k === kind)) continue; // about training, or not asked for
     if (kind === "forward") await forward(context);
     else if (kind === "decode") await decode(context, options.prefill!);
-    else if (kind === "generate") await generate(context, options.new_tokens!);
-    else continue; // about training
+    else await generate(context, options.new_tokens!);
     tally.cases++;
   }
   return tally;

@@ -101,6 +101,8 @@ export function readTensors(path: string): ReadonlyMap<string, CaseTensor> {
     const data = rawElements(t.dtype, file.read(t));
     if (data instanceof Float32Array) tensors.set(t.name, { dtype: "float32", dims: t.shape, data });
     else if (data instanceof BigInt64Array) tensors.set(t.name, { dtype: "int64", dims: t.shape, data });
+    else if (t.dtype === "BOOL")
+      tensors.set(t.name, { dtype: "int64", dims: t.shape, data: BigInt64Array.from(data, (b) => BigInt(b)) });
     else throw new Error(`${t.name} is ${t.dtype}`);
   }
   file.close();

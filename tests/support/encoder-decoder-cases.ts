@@ -4,7 +4,17 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { columns, compare, empty, readCases, type Session, type Tally, type Tensors } from "./cases.ts";
+import {
+  columns,
+  compare,
+  empty,
+  KINDS,
+  readCases,
+  type Kind,
+  type Session,
+  type Tally,
+  type Tensors,
+} from "./cases.ts";
 import type { Stored } from "./stored.ts";
 
 export interface Pair {
@@ -19,15 +29,15 @@ interface Context extends Pair {
   readonly outputs: Tensors;
 }
 
-export async function runPairCases(folder: string, pair: Pair): Promise<Tally> {
+export async function runPairCases(folder: string, pair: Pair, kinds: readonly Kind[] = KINDS): Promise<Tally> {
   const tally: Tally = { cases: 0, worst: 0, failures: [], skipped: 0 };
   const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8")) as { decoder_start_token_id: number };
   for (const { name, kind, options, inputs, outputs } of readCases(folder)) {
     const context = { name, tally, inputs, outputs, ...pair };
+    if (!kinds.some((k) => k === kind)) continue; // about training, or not asked for
     if (kind === "forward") await forward(context);
     else if (kind === "decode") await decode(context, options.prefill!);
-    else if (kind === "generate") await generate(context, options.new_tokens!, config.decoder_start_token_id);
-    else continue; // about training
+    else await generate(context, options.new_tokens!, config.decoder_start_token_id);
     tally.cases++;
   }
   return tally;

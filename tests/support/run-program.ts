@@ -2,8 +2,9 @@
  * @file Programs run: weights and inputs that are drawn, the reference evaluator on the whole and step by step, ONNX Runtime
  * beside it.
  */
-import { keeps } from "../../src/backends/onnx/kernels.ts";
-import { concreteStates, emitOnnx } from "../../src/backends/onnx/emit.ts";
+import { concreteStates } from "../../src/ir/states.ts";
+import { keeps } from "../../src/backends/onnx/targets.ts";
+import { emitOnnx } from "../../src/backends/onnx/emit.ts";
 import type { TargetName } from "../../src/backends/onnx/targets.ts";
 import { evaluateGraph, type Evaluated } from "../../src/backends/reference/evaluate.ts";
 import { prepare, type Elaborated } from "../../src/compile.ts";

@@ -88,7 +88,7 @@ describe("compile", () => {
       program,
       "model m(hidden = 16, heads = 4) {\n  input x: float[batch, seq, hidden]\n  output y = x -> decoder x2 < mha, rmsnorm, mlp(gelu) >\n}\n",
     );
-    const said = await tfm("compile", program, "--emit", stage);
+    const said = await tfm("compile", program, "--emit", stage, ...(stage === "tfjs" ? ["-t", stage] : []));
     expect(said, said.err).toMatchObject({ status: 0, err: "" });
     expect(said.out.length).toBeGreaterThan(100);
   });
@@ -124,7 +124,7 @@ describe("the self-check", () => {
     await tfm("compile", CHECKPOINT, "-o", at("checked"));
     const session = await openModel(at("checked/model.onnx"));
     try {
-      return await selfCheck(model!, undefined, parameterReader(model!.graph, weights!), () => wrap(session.run));
+      return await selfCheck(model!, {}, parameterReader(model!.graph, weights!), () => wrap(session.run));
     } finally {
       await session.close();
       weights!.checkpoint?.close();

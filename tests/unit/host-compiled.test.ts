@@ -2,12 +2,13 @@
  * Checkpoints through map, emitter, writer and runtime: the files are linked as they lie, and the numbers are the
  * reference's.
  */
+import { concreteStates } from "../../src/ir/states.ts";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { concreteStates, emitOnnx } from "../../src/backends/onnx/emit.ts";
-import { keeps } from "../../src/backends/onnx/kernels.ts";
+import { emitOnnx } from "../../src/backends/onnx/emit.ts";
+import { keeps } from "../../src/backends/onnx/targets.ts";
 import { elaborate, prepare } from "../../src/compile.ts";
 import { companions, writeArtifact } from "../../src/host/artifact.ts";
 import { openCheckpoint } from "../../src/host/checkpoint.ts";

@@ -1,9 +1,10 @@
 /** A compiled folder is opened, checked and run in ONNX Runtime; what is wrong with it is said. */
+import { concreteStates } from "../../src/ir/states.ts";
 import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { concreteStates, emitOnnx } from "../../src/backends/onnx/emit.ts";
+import { emitOnnx } from "../../src/backends/onnx/emit.ts";
 import { hashOf, writeArtifact } from "../../src/host/artifact.ts";
 import { planDataFile } from "../../src/host/data-file.ts";
 import { artifactPorts } from "../support/artifact-ports.ts";

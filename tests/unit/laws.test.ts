@@ -9,6 +9,7 @@ import { drawLeaves, evaluateAt } from "../../src/equivalence/floats.ts";
 import { randomOf, Tester, type LawReport } from "../../src/equivalence/law.ts";
 import { prove, Towers } from "../../src/equivalence/prove.ts";
 import { linesOf, reportJson } from "../../src/equivalence/report.ts";
+import { reproduction } from "../../src/equivalence/reproduce.ts";
 import { tfm } from "../support/cli.ts";
 import { request } from "../support/programs.ts";
 
@@ -64,6 +65,19 @@ describe("false laws are found", () => {
 
 /** More at night: `TFM_LAW_SEEDS=100`. */
 const seeds = Number(process.env["TFM_LAW_SEEDS"] ?? 1);
+
+test("every block of the library has a law", () => {
+  const home = new URL("../../", import.meta.url);
+  const texts = (folder: string): string =>
+    readdirSync(new URL(folder, home))
+      .filter((f) => f.endsWith(".tfm"))
+      .map((f) => readFileSync(new URL(`${folder}${f}`, home), "utf8"))
+      .join("\n");
+  const stated = texts("stdlib/laws/");
+  const blocks = [...texts("stdlib/").matchAll(/^block (\w+)/gm)].map((m) => m[1]!);
+  expect(blocks.length).toBeGreaterThan(15);
+  expect(blocks.filter((b) => !new RegExp(`(?<!\\w)${b}(?!\\w)`).test(stated))).toEqual([]);
+});
 
 test("no false law is proved by residues alone", { timeout: 60_000 * seeds }, () => {
   for (let seed = 1; seed <= seeds; seed++)
@@ -139,6 +153,20 @@ test("a seed repeats a run exactly", () => {
   expect(once(7)).not.toBe(once(8));
 });
 
+test("a counterexample is a program that fails in the same way", { timeout: 300_000 }, () => {
+  // A part of them by day, in turn from all files.
+  for (const law of mutants.filter((_, i) => seeds > 1 || i % 8 === 3)) {
+    const first = new Tester(options).test(law);
+    const text = reproduction(first);
+    if (text === undefined) continue;
+    const again = testText(text);
+    expect(again.verdict.kind, text).toBe("different");
+    const of = (r: LawReport): number | undefined =>
+      r.verdict.kind === "different" ? r.verdict.counterexample?.point.difference : undefined;
+    expect(of(again), text).toBe(of(first));
+  }
+});
+
 test("the classic mistake of a newcomer is shown in ten lines", () => {
   const report = testText(
     `law "transposed" (x: [batch, d]) for d in [2] { x -> a: linear(2, bias = false) == x -> a: linear(2, bias = false) where right.a.weight = left.a.weight[d' -> m][out -> d'][m -> out] }`,
@@ -150,7 +178,47 @@ test("the classic mistake of a newcomer is shown in ten lines", () => {
           a.weight[out d'] = 0 0 1 0
           left[batch out] = 0 0
           right[batch out] = 1 0
-          first value that the left never has: \`dot(x[in -> in'], weight, over = in')\` (std/layers.tfm:8)[batch out] = 1 0"
+          first value that the left never has: \`dot(x[in -> in'], weight, over = in')\` (std/layers.tfm:8)[batch out] = 1 0
+          and the right never: \`dot(x[in -> in'], weight, over = in')\` (std/layers.tfm:8)[batch out] = 0 0"
+  `);
+});
+
+test("a missing scale is shown by scores that have none", () => {
+  const lines = linesOf(
+    testText(
+      `law "unscaled" (q: [seq, d], k: [keys, d], v: [keys, e]) { dot(softmax(dot(q, k, over = d), over = keys), v, over = keys) == attend(q, k, v, keys, scale = size(d) ^ -0.5) }`,
+    ),
+  );
+  expect(lines.length).toBeLessThanOrEqual(10);
+  expect(lines.join("\n")).toMatchInlineSnapshot(`
+    "FAILED  unscaled  (program.tfm:1)
+        different: seq=1 d=2 keys=2 e=1
+          q[seq d] = 1 0
+          k[keys d] = 1 0 0 0
+          v[keys e] = 0 1
+          left[seq e] = 0.268941
+          right[seq e] = 0.330238
+          first value that the left never has: \`dot(q, k, over = d) * scale\` (std/operators.tfm:43)[seq keys] = 0.707107 0
+          and the right never: \`softmax(dot(q, k, over = d), over = keys)\` (program.tfm:1)[seq keys] = 0.731059 0.268941"
+  `);
+});
+
+test("a window that is off by one is shown by the place that one side sees and the other does not", () => {
+  const lines = linesOf(
+    testText(`law "window" for heads in [1] { mha(causal = true, window = 2) == mha(causal = true, window = 3) }`),
+  );
+  expect(lines.length).toBeLessThanOrEqual(10);
+  expect(lines.join("\n")).toMatchInlineSnapshot(`
+    "FAILED  window  (program.tfm:1)
+        different: batch=1 seq=3 hidden=1 heads=1
+          x[batch seq hidden] = 0 0 1
+          v.weight[heads head_dim hidden'] = 1
+          out.weight[hidden mixed'] = 1
+          zero: q.weight, k.weight
+          left[batch seq hidden] = 0 0 0.5
+          right[batch seq hidden] = 0 0 0.333333
+          first value that the left never has: \`where(mask, capped + bias, -inf)\` (std/operators.tfm:45)[batch seq heads groups keys] = 0 -inf -inf 0 0 -inf 0 0 0
+          and the right never: \`where(mask, capped + bias, -inf)\` (std/operators.tfm:45)[batch seq heads groups keys] = 0 -inf -inf 0 0 -inf -inf 0 0"
   `);
 });
 
@@ -183,6 +251,25 @@ describe("tfm test", () => {
       seed: 5,
       laws: [{ holds: false, verdict: "different", counterexample: { sizes: { batch: "1", d: "1" } } }],
     });
+  });
+
+  test("writes the counterexample as a program, which fails in the same way", async () => {
+    write(`op wrong(x) = sigmoid(x)\nlaw "wrong" (x: [batch, d]) { silu(x) == wrong(x) }`);
+    const out = join(folder, "shown.tfm");
+    expect((await tfm("test", file, "--counterexample", out)).out).toContain(`wrote ${out}, where "wrong" fails again`);
+    expect(readFileSync(out, "utf8")).toMatchInlineSnapshot(`
+      "op wrong(x) = sigmoid(x)
+
+      law "wrong: a counterexample" (x: [batch, d])
+        for batch in [1], d in [1]
+      {
+        silu(x) == wrong(x)
+          where x = 0
+      }
+      "
+    `);
+    const again = await tfm("test", out);
+    expect([again.status, again.out]).toEqual([1, expect.stringContaining("different: batch=1 d=1")]);
   });
 
   test("says what is wrong with a law, and where there is none", async () => {

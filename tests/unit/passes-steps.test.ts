@@ -2,8 +2,8 @@
  * @file Models in two graphs: what is computed once, and a step. Both, by the reference evaluator, compute what the whole does, and
  * later steps compute nothing of the memory again.
  */
+import { concreteStates } from "../../src/ir/states.ts";
 import { describe, expect, it } from "vitest";
-import { concreteStates } from "../../src/backends/onnx/emit.ts";
 import { prepare, type Elaborated, type Prepared } from "../../src/compile.ts";
 import type { Graph, Input, Output } from "../../src/ir/graph.ts";
 import { printGraph } from "../../src/ir/print.ts";

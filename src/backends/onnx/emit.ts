@@ -1,23 +1,45 @@
 /** @file The ONNX backend: a verified graph to the bytes of a model, and what the host has to put beside it. */
-import type { Graph, State, VerifiedGraph } from "../../ir/graph.ts";
-import { concretePath } from "../../ir/paths.ts";
+import type { VerifiedGraph } from "../../ir/graph.ts";
 import type { Entry } from "../../layout/book.ts";
 import { printLayout } from "../../layout/print.ts";
 import type { PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
-import { Emitter } from "./emitter.ts";
-import { kernels } from "./kernels.ts";
+import { Emitter } from "../lowering/emitter.ts";
+import { inHalf } from "./half.ts";
 import { serialize } from "./serialize.ts";
-import { table } from "./table.ts";
-import type { DataNames } from "./weights.ts";
-import { targets, type TargetName } from "./targets.ts";
-import { Elem, type OnnxPort, type Tensor } from "./writer.ts";
+import { table } from "../lowering/table.ts";
+import type { DataNames } from "../lowering/weights.ts";
+import { RowsForm, type RowsPort } from "./cache-rows.ts";
+import { SharedForm, type SharedPort } from "./cache-shared.ts";
+import { kernelsOf } from "./standard.ts";
+import { targetOf, type CacheForm, type OnnxProvider, type TargetName } from "./targets.ts";
+import { Elem, type OnnxPort, type Tensor } from "../lowering/writer.ts";
+
+/** Where the tensors of the data file begin: a multiple of this many bytes. */
+const ALIGNMENT = 64;
 
 export interface OnnxOptions {
   readonly target: TargetName;
+  /** Default: the CPU. */
+  readonly provider?: OnnxProvider | undefined;
   readonly weights: Weights;
   /** The name of the artifact's own data file, beside the model; a function names the checkpoint's files as well, which else keep theirs. */
   readonly dataFile: string | DataNames;
   readonly producer: Producer;
+  /** The precision of weights and products; ports are float32 in any case. Default: float32. */
+  readonly dtype?: "float32" | "float16" | undefined;
+  /** In what form the model hands on what it keeps; default: whole. A model that hands nothing on has none. */
+  readonly cache?: CacheForm | undefined;
+}
+
+/** What a client has to know of a form other than the whole one. */
+export interface OnnxCache {
+  readonly form: Exclude<CacheForm, "whole">;
+  /** The input that says how many places of the buffers count, where no other input's shape does. */
+  readonly count?: string | undefined;
+  /** Where new places are found, by the name of the past; what is not here is handed on whole. */
+  readonly rows: ReadonlyMap<string, RowsPort>;
+  /** Whose past and present may be one buffer, by the name of the past. */
+  readonly shared: ReadonlyMap<string, SharedPort>;
 }
 
 export interface OnnxArtifact {
@@ -27,6 +49,8 @@ export interface OnnxArtifact {
   /** The checkpoint's files that the model refers to by name, to lie beside it. */
   readonly linkedFiles: readonly string[];
   readonly signature: Signature;
+  /** Absent: whole. */
+  readonly cache?: OnnxCache;
   /** How many nodes there are of each ONNX operator. */
   readonly nodeCounts: Readonly<Record<string, number>>;
   /** Which tensors hold each value and what was converted: `printOnnxLayout` prints it. */
@@ -34,49 +58,42 @@ export interface OnnxArtifact {
 }
 
 export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifact {
-  const target = targets[options.target];
-  const e = new Emitter(target, { table, kernels }, options.weights, namesOf(options.dataFile));
-  e.sizeNames = graph.sizeNames;
-  e.setRanks(graph);
+  const target = targetOf(options.target, options.provider);
+  const form = formOf(graph, options.cache);
+  const usual = { table, kernels: kernelsOf(target) };
+  const e = new Emitter(target, form?.lowering(usual) ?? usual, options.weights, {
+    dataFile: namesOf(options.dataFile),
+    alignment: ALIGNMENT,
+    half: options.dtype === "float16",
+  });
   const { writer } = e;
-  const scope = e.scopeOf(graph, []);
-  const outputs = graph.outputs.map((o) => ({ name: o.outside ?? o.name, value: o.value }));
-  const states = concreteStates(graph);
-  writer.reserve([...outputs.map((o) => o.name), ...states.map((s) => s.presentName)]);
-  for (const input of graph.inputs) e.declare(input.outside ?? input.name, input.value.type);
-  for (const s of states) e.declare(s.pastName, s.past.type);
-  for (const input of graph.inputs) scope.bind(input.value, e.boundary(input.outside ?? input.name, input.value.type));
-  e.run(scope);
-  for (const o of outputs) e.output(o.name, scope.get(o.value), o.value.type);
-  e.writePresents(states);
+  e.model(form?.graph ?? graph, form);
+  const encodable = options.dtype === "float16" ? inHalf(writer) : writer;
   return {
-    model: serialize(writer, graph.name, target, options.producer),
+    model: serialize(encodable, graph.name, target, options.producer),
     planned: e.weights.planned,
     linkedFiles: [...e.weights.linkedFiles],
     signature: { inputs: writer.inputs.map(portOf), outputs: writer.outputs.map(portOf) },
-    nodeCounts: countNodes(writer.nodes.map((n) => n.op)),
+    ...(form ? { cache: cacheOf(form) } : {}),
+    nodeCounts: countNodes(encodable.nodes.map((n) => n.op)),
     layout: e.book.entries,
   };
 }
 
-function namesOf(dataFile: OnnxOptions["dataFile"]): DataNames {
-  return typeof dataFile === "string" ? (checkpointFile) => checkpointFile ?? dataFile : dataFile;
+function formOf(graph: VerifiedGraph, cache: CacheForm = "whole"): RowsForm | SharedForm | undefined {
+  if (cache === "whole") return undefined;
+  return cache === "rows" ? RowsForm.of(graph) : SharedForm.of(graph);
 }
 
-/** All states with concrete paths and names, in the order in which iterations run. */
-export function concreteStates(graph: Graph, indices: readonly number[] = []): readonly State[] {
-  const own = graph.states.map((s) => ({
-    ...s,
-    path: concretePath(s.path, indices),
-    pastName: concretePath(s.pastName, indices),
-    presentName: concretePath(s.presentName, indices),
-  }));
-  const inner = graph.nodes.flatMap((node) =>
-    node.op === "repeat"
-      ? node.attrs.schedule.flatMap((kind, i) => concreteStates(node.bodies[kind]!, [...indices, i]))
-      : [],
-  );
-  return [...own, ...inner];
+function cacheOf(form: RowsForm | SharedForm): OnnxCache {
+  const { countInput: count } = form;
+  return form instanceof RowsForm
+    ? { form: "rows", count, rows: form.ports, shared: new Map() }
+    : { form: "shared", count, rows: new Map(), shared: form.ports };
+}
+
+function namesOf(dataFile: OnnxOptions["dataFile"]): DataNames {
+  return typeof dataFile === "string" ? (checkpointFile) => checkpointFile ?? dataFile : dataFile;
 }
 
 function portOf({ tensor, dims }: OnnxPort): Port {

@@ -1,19 +1,24 @@
 /** @file Encodes a written graph as an ONNX model, through onnx-proto's generated classes. */
 import proto, { type onnx } from "onnx-proto";
 import type { Producer } from "../backend.ts";
-import type { Target } from "./targets.ts";
-import type { Attribute, Attributes, Initializer, OnnxNode, OnnxPort, Subgraph, Writer } from "./writer.ts";
+import type { Encodable } from "./half.ts";
+import type { OnnxTarget } from "./targets.ts";
+import type { Attribute, Attributes, Initializer, OnnxNode, OnnxPort, Subgraph } from "../lowering/writer.ts";
 
 const { AttributeType } = proto.onnx.AttributeProto;
 const EXTERNAL = proto.onnx.TensorProto.DataLocation.EXTERNAL;
 
-export function serialize(writer: Writer, name: string, target: Target, producer: Producer): Uint8Array {
+export function serialize(writer: Encodable, name: string, target: OnnxTarget, producer: Producer): Uint8Array {
   const { nodes } = writer;
+  const domains = [...new Set(nodes.flatMap(({ op }) => operatorOf(op).domain ?? []))].map((domain) => ({
+    domain,
+    version: 1,
+  }));
   const model: onnx.IModelProto = {
     irVersion: target.irVersion,
     producerName: producer.name,
     producerVersion: producer.version,
-    opsetImport: [{ domain: "", version: target.opset }],
+    opsetImport: [{ domain: "", version: target.opset }, ...domains],
     graph: {
       ...graphOf({ name, nodes, inputs: writer.inputs, outputs: writer.outputs }),
       initializer: writer.initializers.map(tensorOf),
@@ -39,11 +44,17 @@ function graphOf(graph: Subgraph): onnx.IGraphProto {
 function nodeOf(node: OnnxNode): onnx.INodeProto {
   return {
     name: node.name,
-    opType: node.op,
+    ...operatorOf(node.op),
     input: node.inputs.map((t) => t?.name ?? ""),
     output: node.outputs.map((t) => t.name),
     attribute: attributesOf(node.attributes),
   };
+}
+
+/** Operators of other domains have them before their names, `com.microsoft.GroupQueryAttention`. */
+function operatorOf(op: string): { readonly opType: string; readonly domain?: string } {
+  const dot = op.lastIndexOf(".");
+  return dot < 0 ? { opType: op } : { opType: op.slice(dot + 1), domain: op.slice(0, dot) };
 }
 
 /** Copies of a node share their attributes, which are made once. */

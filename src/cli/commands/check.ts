@@ -15,11 +15,13 @@ interface Checked {
   readonly models: readonly Elaborated[];
 }
 
-export async function check(
-  io: Io,
-  sources: readonly string[],
-  options: SourceOptions & JsonOption,
-): Promise<ExitCode> {
+export interface CheckOptions extends SourceOptions, JsonOption {
+  /** The sources are folders, to be checked by the rules of these clients, with commas. */
+  readonly for?: string;
+}
+
+export async function check(io: Io, sources: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  if (options.for !== undefined) return checkFolders(io, sources, options);
   const diagnostics: Diagnostic[] = [];
   const checked: Checked[] = [];
   for (const path of sources.length === 0 ? [undefined] : sources) {
@@ -38,6 +40,31 @@ export async function check(
   else {
     say(io, diagnostics);
     io.out(checked.flatMap((c) => c.models.map((m) => asText(m, io))).join("\n"));
+  }
+  return hasErrors(diagnostics) ? Exit.wrong : Exit.ok;
+}
+
+/** Would these clients open the folders? */
+async function checkFolders(io: Io, folders: readonly string[], options: CheckOptions): Promise<ExitCode> {
+  const { clientsOf, folderProblems } = await import("../clients.ts");
+  const asked = clientsOf(options.for);
+  if ("usage" in asked) return usage(io, asked.usage);
+  if (folders.length === 0) return usage(io, "give the folder to check");
+  const diagnostics: Diagnostic[] = [];
+  const verdicts = folders.flatMap((folder) =>
+    asked.clients.map((client) => {
+      const said = folderProblems(folder, client);
+      // Two clients, or two folders, may have the same complaint.
+      diagnostics.push(...said.filter((d) => !diagnostics.some((e) => e.code === d.code && e.message === d.message)));
+      return { folder, client: client.name, title: client.title, release: client.release, opens: !hasErrors(said) };
+    }),
+  );
+  if (options.json)
+    sayJson(io, diagnostics, { folders: verdicts.map(({ folder, client, opens }) => ({ folder, client, opens })) });
+  else {
+    say(io, diagnostics);
+    for (const { folder, title, release, opens } of verdicts)
+      io.out(`${folder}: ${title} ${opens ? "opens it" : "would not open it"} (by the rules of ${release})\n`);
   }
   return hasErrors(diagnostics) ? Exit.wrong : Exit.ok;
 }

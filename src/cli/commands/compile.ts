@@ -1,13 +1,8 @@
 /** @file `tfm compile`: checks, lowers, optimises, emits, writes; reads what it wrote again and, where that is quick, runs it. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import picocolors from "picocolors";
-import { emitOnnx, printOnnxLayout, type OnnxArtifact } from "../../backends/onnx/emit.ts";
-import { keeps } from "../../backends/onnx/kernels.ts";
-import { printOnnx } from "../../backends/onnx/print.ts";
-import { rereadOnnx } from "../../backends/onnx/reread.ts";
-import type { TargetName } from "../../backends/onnx/targets.ts";
-import { elaborate, prepare, syntaxOf, type Elaborated, type Prepared } from "../../compile.ts";
+import type { ClientRules } from "../../clients/rules.ts";
+import { elaborate, prepare, syntaxOf, type Elaborated, type Prepared, type PrepareOptions } from "../../compile.ts";
 import { hasErrors, type Diagnostic, type Result } from "../../diagnostics/diagnostic.ts";
 import {
   companions,
@@ -18,33 +13,40 @@ import {
   type Written,
 } from "../../host/artifact.ts";
 import type { ArtifactRecord, ArtifactSignature } from "../../host/record.ts";
-import { evaluateComputed } from "../../host/computed.ts";
-import { planDataFile } from "../../host/data-file.ts";
-import { statOf } from "../../host/system.ts";
 import { printGraph } from "../../ir/print.ts";
+import { clientProblems, clientsOf, configFiles, layoutOf, renamedFor } from "../clients.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { parametersOf, totalElements } from "../measure.ts";
+import type { CacheForm } from "../../backends/onnx/targets.ts";
+import { backendOf, type Part, type TargetOptions } from "../parts.ts";
 import { portRows } from "../ports.ts";
 import { progressBar } from "../progress.ts";
-import type { STAGES } from "../program.ts";
-import { portsOf, sourceHash } from "../record.ts";
+import type { LOGITS, STAGES } from "../program.ts";
+import { wholeRun } from "../record.ts";
 import { fail, say, sayJson, usage, type JsonOption } from "../report.ts";
+import { explanation, rewritesJson } from "../rewrites.ts";
+import { sourceHash } from "../source-hash.ts";
 import { isFolder, resolveSource, type Source, type SourceOptions } from "../source.ts";
 import { printSyntax, printTypes } from "../stages.ts";
 import { bytes, duration, grouped, table } from "../text.ts";
 import { version } from "../version.ts";
 import { weightsOf, type Weights } from "../weights.ts";
 
-export interface CompileOptions extends SourceOptions, JsonOption {
+export interface CompileOptions extends SourceOptions, JsonOption, TargetOptions {
   readonly out?: string;
   readonly weights?: string;
-  readonly target: TargetName;
   readonly seed: number;
-  readonly cache?: boolean;
+  /** The form in which the model hands on what it keeps; false: it hands nothing on. */
+  readonly cache?: CacheForm | false;
   readonly optimize: boolean;
+  /** Of a model that generates: what it gives at all places, or at the last only. */
+  readonly logits?: (typeof LOGITS)[number];
+  readonly explain?: boolean;
   readonly copy?: boolean;
   readonly emit?: (typeof STAGES)[number];
+  /** Clients that the folder is for, with commas. */
+  readonly for?: string;
 }
 
 /** Up to this many bytes of weights (as float32) a model is run before it is handed over; larger ones would keep the user waiting. */
@@ -52,25 +54,47 @@ const QUICK_TO_RUN = 64e6;
 
 export async function compile(io: Io, path: string | undefined, options: CompileOptions): Promise<ExitCode> {
   const start = performance.now();
-  if (options.emit === undefined && options.out === undefined)
+  if (options.emit === undefined && options.out === undefined && !options.explain)
     return usage(io, "say where to put the compiled model: -o FOLDER");
   const resolved = resolveSource(path, options);
   if ("usage" in resolved) return usage(io, resolved.usage);
   if ("diagnostics" in resolved) return fail(io, options, resolved.diagnostics);
   const { source } = resolved;
   if (options.emit === "ast") return emitSyntax(io, source, options);
-  const { value: model, diagnostics: found } = elaborate(source.request);
+  const asked = clientsOf(options.for);
+  if ("usage" in asked) return usage(io, asked.usage);
+  const { clients } = asked;
+  if (clients.length > 0 && options.target === "tfjs") return usage(io, "--for goes with -t onnx or onnx-17");
+  const form = typeof options.cache === "string" ? options.cache : "whole";
+  const unable = clients.find((c) => !c.record && form !== "whole" && !c.cache_forms?.includes(form));
+  if (unable)
+    return usage(io, `${unable.title} does not keep a cache as --cache ${form} wants it: leave one of them out`);
+  const { value: elaborated, diagnostics: found } = elaborate(source.request);
   const diagnostics = [...found];
-  if (!model) return fail(io, options, diagnostics);
+  if (!elaborated) return fail(io, options, diagnostics);
+  const model = renamedFor(elaborated, clients, options.cache !== false);
+  const { value: layout, diagnostics: unlaid } = layoutOf(clients, options.dtype);
+  if (!layout) return fail(io, options, [...diagnostics, ...unlaid]);
+  const chosen = backendOf(options, clients.length > 0 ? layout : undefined);
+  if ("usage" in chosen) return usage(io, chosen.usage);
+  const { backend } = chosen;
+  if (options.logits === "last" && model.graph.grows === undefined)
+    return usage(
+      io,
+      `--logits last goes with a model that generates: ${model.model} does not say along which axis it grows`,
+    );
   const prepared = prepare(model, {
-    ...(options.cache === undefined ? {} : { cache: options.cache }),
+    ...growth(options),
     optimize: options.optimize,
-    keeps: keeps(options.target),
+    keeps: backend.keeps,
+    target: backend.target,
   });
-  diagnostics.push(...prepared.diagnostics);
-  if (!prepared.value) return fail(io, options, diagnostics);
+  diagnostics.push(...prepared.diagnostics, ...(prepared.value ?? []).flatMap((p) => backend.refusals(p.graph)));
+  if (!prepared.value || hasErrors(diagnostics)) return fail(io, options, diagnostics);
   const early = earlyStage(options.emit, model, prepared.value);
   if (early !== undefined) return emitted(io, early, diagnostics);
+  if (options.out === undefined && options.emit === undefined)
+    return explained(io, prepared.value, options, diagnostics);
   const { value: weights, diagnostics: said } = weightsOf(model, options.weights ?? source.folder, options.seed);
   diagnostics.push(...said);
   if (!weights) return fail(io, options, diagnostics);
@@ -81,33 +105,46 @@ export async function compile(io: Io, path: string | undefined, options: Compile
       options,
       model,
       weights,
-      parts: prepared.value.map((p) => partOf(p, weights, options)),
+      clients,
+      parts: prepared.value.map((p) => backend.emit(p, weights, producer())),
     };
-    if (options.emit === "layout")
-      return emitted(
-        io,
-        texts(job.parts, ({ artifact }) => printOnnxLayout(artifact)),
-        diagnostics,
-      );
-    if (options.emit === "onnx")
-      return emitted(
-        io,
-        texts(job.parts, ({ artifact }) => printOnnx(artifact.model)),
-        diagnostics,
-      );
-    const { value: written, diagnostics: last } = await write(job);
+    if (options.emit === "layout" || options.emit === "onnx" || options.emit === "tfjs") {
+      const stage = options.emit;
+      const printed = job.parts.map((part) => part.print(stage));
+      if (printed.some((text) => text === undefined)) return usage(io, `${options.target} has no stage ${stage}`);
+      return emitted(io, printed.join("\n"), diagnostics);
+    }
+    const { value: configs, diagnostics: unfit } = configFiles({
+      ...job,
+      folder: checkpointOf(job),
+      shared: form === "shared",
+      dtype: options.dtype,
+    });
+    diagnostics.push(...unfit);
+    if (!configs) return fail(io, options, diagnostics);
+    const { value: written, diagnostics: last } = await write(job, configs);
     diagnostics.push(...last);
     if (!written) return fail(io, options, diagnostics);
     const made: Made = { ...written, milliseconds: performance.now() - start };
-    if (options.json) sayJson(io, diagnostics, asJson(job, made));
+    if (options.json)
+      sayJson(io, diagnostics, {
+        ...asJson(job, made),
+        ...(options.explain ? { rewrites: rewritesJson(prepared.value) } : {}),
+      });
     else {
       say(io, diagnostics);
       io.out(asText(job, made));
+      if (options.explain) io.out(explanation(prepared.value));
     }
     return Exit.ok;
   } finally {
     weights.checkpoint?.close();
   }
+}
+
+/** What is asked for of a model that generates. */
+function growth({ cache, logits }: CompileOptions): Pick<PrepareOptions, "cache" | "logits"> {
+  return { ...(cache === undefined ? {} : { cache: cache !== false }), logits };
 }
 
 interface Job {
@@ -116,16 +153,9 @@ interface Job {
   readonly options: CompileOptions;
   readonly model: Elaborated;
   readonly weights: Weights;
+  readonly clients: readonly ClientRules[];
   /** One for each file of the model. */
   readonly parts: readonly Part[];
-}
-
-/** One graph of the model, and its file. */
-interface Part {
-  readonly prepared: Prepared;
-  readonly artifact: OnnxArtifact;
-  readonly file: string;
-  readonly dataFile: string;
 }
 
 interface Made extends Written {
@@ -159,28 +189,24 @@ function emitted(io: Io, text: string, diagnostics: readonly Diagnostic[]): Exit
   return Exit.ok;
 }
 
+/** What the rewrites did, and nothing else. */
+function explained(
+  io: Io,
+  graphs: readonly Prepared[],
+  options: CompileOptions,
+  diagnostics: readonly Diagnostic[],
+): ExitCode {
+  if (!options.json) return emitted(io, explanation(graphs), diagnostics);
+  sayJson(io, diagnostics, { rewrites: rewritesJson(graphs) });
+  return Exit.ok;
+}
+
 const producer = (): { name: string; version: string } => ({ name: "tfm", version: version() });
 
-function sourceOf(weights: Weights): (path: string) => NonNullable<ReturnType<Weights["sources"]["get"]>> {
-  return (path) => {
-    const source = weights.sources.get(path);
-    if (!source) throw new Error(`nothing fills the weight ${path}`);
-    return source;
-  };
-}
-
-function partOf(prepared: Prepared, weights: Weights, { target }: CompileOptions): Part {
-  const file = `${prepared.name}.onnx`;
-  const dataFile = `${file}_data`;
-  return {
-    prepared,
-    file,
-    dataFile,
-    artifact: emitOnnx(prepared.graph, { target, weights: sourceOf(weights), dataFile, producer: producer() }),
-  };
-}
-
-async function write(job: Job): Promise<Result<Written & { readonly checked: string }>> {
+async function write(
+  job: Job,
+  configs: readonly PlannedFile[],
+): Promise<Result<Written & { readonly checked: string }>> {
   const { io, source, options, model, parts } = job;
   const out = options.out!;
   const from = options.weights ?? source.folder;
@@ -194,11 +220,13 @@ async function write(job: Job): Promise<Result<Written & { readonly checked: str
     settings,
     target: options.target,
     ...signatureOf(parts),
+    ...(model.tasks.size > 0 ? { tasks: Object.fromEntries(model.tasks) } : {}),
+    ...(job.clients.length > 0 ? { clients: job.clients.map((c) => c.name) } : {}),
   };
   const bar = await progressBar(io, "writing");
   let checked = "";
   try {
-    const plan = { files: filesOf(job), record, ...(from === undefined ? {} : { checkpoint: from }) };
+    const plan = { files: filesOf(job, configs), record, ...(from === undefined ? {} : { checkpoint: from }) };
     const { value, diagnostics } = await writeArtifact(out, plan, {
       progress: bar.update,
       check: async (folder) => {
@@ -216,35 +244,35 @@ async function write(job: Job): Promise<Result<Written & { readonly checked: str
 
 /** Of the first file; where there are several, also of each by its name. */
 function signatureOf(parts: readonly Part[]): ArtifactSignature & Pick<ArtifactRecord, "graphs"> {
-  const signatures = parts.map(({ prepared, artifact }) => portsOf(prepared, artifact.signature));
-  const graphs = parts.map(({ file, prepared: { given } }, i) => ({
+  const graphs = parts.map(({ file, ports, prepared: { given } }) => ({
     file,
-    ...signatures[i]!,
+    ...ports,
     ...(given.size > 0 ? { given: Object.fromEntries(given) } : {}),
   }));
-  return { ...signatures[0]!, ...(graphs.length > 1 ? { graphs } : {}) };
+  const plain = graphs.length === 1 && !parts[0]!.file.includes("/");
+  return { ...parts[0]!.ports, ...(plain ? {} : { graphs }) };
 }
 
-function filesOf({ parts, source, options, weights }: Job): readonly PlannedFile[] {
-  const folder =
-    source.folder ?? (options.weights !== undefined && isFolder(options.weights) ? options.weights : undefined);
+/** The folder with the checkpoint's configs and tokenizer. */
+function checkpointOf({ source, options }: Job): string | undefined {
+  return source.folder ?? (options.weights !== undefined && isFolder(options.weights) ? options.weights : undefined);
+}
+
+function filesOf(job: Job, configs: readonly PlannedFile[]): readonly PlannedFile[] {
+  const { parts, options, weights } = job;
+  const folder = checkpointOf(job);
   const paths = new Map(weights.checkpoint?.files.map((f) => [f.name, f.path]));
+  const linked = new Map(parts.flatMap((p) => p.linkedFiles.map(({ name, file }) => [name, file])));
+  const own = new Set(configs.map((c) => c.name));
   return [
-    ...parts.map(({ file, artifact }): PlannedFile => ({ kind: "bytes", name: file, bytes: artifact.model })),
-    ...parts
-      .filter((p) => p.artifact.planned.length > 0)
-      .map(({ dataFile, artifact }) =>
-        planDataFile(dataFile, artifact.planned, sourceOf(weights), {
-          checkpoint: weights.checkpoint,
-          evaluate: evaluateComputed,
-        }),
-      ),
-    ...[...new Set(parts.flatMap((p) => p.artifact.linkedFiles))].map((name): PlannedFile => ({
+    ...parts.flatMap((p) => p.files),
+    ...[...linked].map(([name, file]): PlannedFile => ({
       kind: options.copy ? "copy" : "link",
       name,
-      from: paths.get(name)!,
+      from: paths.get(file)!,
     })),
-    ...(folder === undefined ? [] : companions(folder)),
+    ...(folder === undefined ? [] : companions(folder).filter((c) => !own.has(c.name))),
+    ...configs,
   ];
 }
 
@@ -255,18 +283,14 @@ interface Checked {
 
 /** Reads the written model again; a small one is run as well. */
 async function checkWritten(job: Job, folder: string): Promise<Checked> {
-  for (const part of job.parts) reread(folder, part);
+  const problems = job.parts.flatMap((part) => part.reread(folder));
+  if (problems.length > 0) throw new Error(`the written model is not sound: ${problems.slice(0, 3).join("; ")}`);
+  const refused = clientProblems(folder, job.clients);
+  if (refused.length > 0) return { checked: "", diagnostics: refused };
+  if (job.options.target === "tfjs") return { checked: "re-read; not run: tfm run does that", diagnostics: [] };
   if (totalElements(parametersOf(job.model.graph)) * 4 > QUICK_TO_RUN)
     return { checked: "re-read, not run: its weights are too large for that to be quick", diagnostics: [] };
   return runOnce(job, folder);
-}
-
-function reread(folder: string, { file, artifact }: Part): void {
-  const problems = rereadOnnx(readFileSync(join(folder, file)), {
-    signature: artifact.signature,
-    fileSize: (name) => statOf(join(folder, name))?.size,
-  });
-  if (problems.length > 0) throw new Error(`the written model is not sound: ${problems.slice(0, 3).join("; ")}`);
 }
 
 async function runOnce({ model, options, parts, weights }: Job, folder: string): Promise<Checked> {
@@ -280,9 +304,14 @@ async function runOnce({ model, options, parts, weights }: Job, folder: string):
     for (const { prepared, file } of parts) sessions.set(prepared.name, await openModel(join(folder, file)));
     const result = await selfCheck(
       model,
-      options.cache,
+      growth(options),
       parameterReader(model.graph, weights),
-      (name) => sessions.get(name)!.run,
+      (name) =>
+        wholeRun(
+          sessions.get(name)!.run,
+          parts.find((p) => p.prepared.name === name)!,
+        ),
+      options.dtype,
     );
     if (result.kind === "differs") return { checked: "", diagnostics: [result.diagnostic] };
     if (result.kind === "not-run") return { checked: `re-read; not run, because ${result.reason}`, diagnostics: [] };
@@ -304,15 +333,15 @@ function asText({ io, model, parts, options, weights }: Job, made: Made): string
   const rows = [
     ["target", options.target],
     ["parameters", `${grouped(totalElements(parametersOf(model.graph)))}, ${from}`],
-    ...parts.flatMap(({ file, artifact }) => [
+    ...parts.flatMap(({ file, signature }) => [
       ...(parts.length > 1
         ? [
             ["", "", ""],
             ["file", file],
           ]
         : []),
-      ...portRows("inputs", artifact.signature.inputs),
-      ...portRows("outputs", artifact.signature.outputs),
+      ...portRows("inputs", signature.inputs),
+      ...portRows("outputs", signature.outputs),
     ]),
   ];
   const files = made.files.map((f) => [f.name, bytes(f.bytes), note(f)]);
@@ -337,13 +366,13 @@ function asJson({ model, parts, options, weights }: Job, made: Made): object {
     folder: made.folder,
     parameters: totalElements(parametersOf(model.graph)),
     weights: weights.checkpoint?.name ?? null,
-    ...parts[0]!.artifact.signature,
+    ...parts[0]!.signature,
     ...(parts.length > 1
-      ? { graphs: parts.map(({ file, artifact }) => ({ file, ...artifact.signature, nodes: artifact.nodeCounts })) }
+      ? { graphs: parts.map(({ file, signature, nodeCounts }) => ({ file, ...signature, nodes: nodeCounts })) }
       : {}),
     files: made.files,
     bytesWritten: made.written,
-    nodes: parts[0]!.artifact.nodeCounts,
+    nodes: parts[0]!.nodeCounts,
     checked: made.checked,
     milliseconds: Math.round(made.milliseconds),
   };

@@ -61,7 +61,7 @@ function page(o: Described, io: Io): string {
     o.kind === "primitive"
       ? "\nEvery target has it.\n"
       : o.kernel
-        ? "\nThe targets onnx and onnx-17 have a kernel for it, where its operands fit one; else its meaning is compiled.\n"
+        ? "\nTargets have a kernel for it, where its operands fit one; else its meaning is compiled.\n"
         : "\nNo target has a kernel for it: its meaning is compiled.\n",
   ].join("");
 }

@@ -1,13 +1,15 @@
 /** @file `tfm run`: runs a compiled model on given inputs and shows, or writes, what it puts out. */
 import picocolors from "picocolors";
-import { diagnose, type Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { diagnose, type Diagnostic, type Result } from "../../diagnostics/diagnostic.ts";
+import type { FormedRow } from "../../generate/forms.ts";
 import { openArtifact, type OpenArtifact } from "../../host/run.ts";
+import type { TfjsBackendName } from "../../host/tfjs.ts";
 import { readValue, writeTensors, type InputValue } from "../../host/tensors.ts";
 import { numbersOf, summarize, type TensorValue } from "../../host/values.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { portRows } from "../ports.ts";
-import { fail, sayJson, type JsonOption } from "../report.ts";
+import { fail, sayJson, usage, type JsonOption } from "../report.ts";
 import { bytes, duration, table } from "../text.ts";
 import { textOf, vocabularyOf } from "../vocabulary.ts";
 
@@ -16,20 +18,32 @@ export interface RunOptions extends JsonOption {
   readonly out?: string;
   /** Which of several model files. */
   readonly file?: string;
+  /** Of TensorFlow.js. */
+  readonly backend?: TfjsBackendName;
+  /** Texts instead of tokens, a row each; second texts beside them; the task whose form they take. */
+  readonly text?: readonly string[];
+  readonly pair?: readonly string[];
+  readonly task?: string;
 }
 
 type Outputs = ReadonlyMap<string, TensorValue>;
 
 export async function run(io: Io, folder: string, options: RunOptions): Promise<ExitCode> {
-  const opened = openArtifact(folder, options.file === undefined ? {} : { model: options.file });
+  const opened = openArtifact(folder, {
+    ...(options.file === undefined ? {} : { model: options.file }),
+    ...(options.backend === undefined ? {} : { backend: options.backend }),
+  });
   const artifact = opened.value;
   if (!artifact) return fail(io, options, opened.diagnostics);
   try {
     const problems: Diagnostic[] = [];
     const given = inputsOf(artifact, options.input, problems);
+    const spoken = problems.length > 0 ? undefined : await textInputs(artifact, options);
+    if (spoken && "usage" in spoken) return usage(io, spoken.usage);
+    if (spoken?.diagnostics) problems.push(...spoken.diagnostics);
     if (problems.length > 0) return fail(io, options, problems);
     const start = performance.now();
-    const { value: outputs, diagnostics } = await artifact.run(given);
+    const { value: outputs, diagnostics } = await artifact.run(new Map([...(spoken?.value ?? []), ...given]));
     if (!outputs) return fail(io, options, diagnostics);
     const milliseconds = performance.now() - start;
     const written = options.out === undefined ? undefined : writeTensors(options.out, outputs);
@@ -46,6 +60,40 @@ export async function run(io: Io, folder: string, options: RunOptions): Promise<
   } finally {
     await artifact.close();
   }
+}
+
+/** The inputs that texts become; what is given by name comes before them. */
+async function textInputs(
+  artifact: OpenArtifact,
+  { text = [], pair = [], task }: RunOptions,
+): Promise<Partial<Result<ReadonlyMap<string, InputValue>>> | { readonly usage: string }> {
+  if (text.length === 0) {
+    if (pair.length > 0 || task !== undefined) return { usage: "--pair and --task go with --text" };
+    return {};
+  }
+  if (text.length > 1 && pair.length > 0 && pair.length !== text.length)
+    return {
+      usage: `there are ${text.length} --text and ${pair.length} --pair: give one of each, or several --pair for one --text`,
+    };
+  const [{ openTokenizer }, { taskRows }, { inputsOfRows }] = await Promise.all([
+    import("../../host/texts.ts"),
+    import("../texts.ts"),
+    import("../../generate/rows.ts"),
+  ]);
+  const { folder, record } = artifact;
+  const { value: tokenizer, diagnostics } = openTokenizer(folder);
+  if (!tokenizer) return { diagnostics };
+  const rows: (readonly FormedRow[])[] = [];
+  for (const [i, one] of text.entries()) {
+    const pairs = text.length === 1 ? pair : pair.slice(i, i + 1);
+    const formed = taskRows(folder, record.tasks ?? {}, task, { text: one, pairs }, tokenizer);
+    if ("code" in formed) return { diagnostics: [formed] };
+    rows.push(formed);
+  }
+  const value = inputsOfRows(artifact.inputs, rows);
+  return "reason" in value
+    ? { diagnostics: [diagnose("generate/task", { folder, task: task ?? "--text", reason: value.reason })] }
+    : { value };
 }
 
 function inputsOf(

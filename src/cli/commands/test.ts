@@ -3,6 +3,8 @@ import { lawsOf } from "../../compile.ts";
 import { hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
 import { Tester, type LawReport } from "../../equivalence/law.ts";
 import { linesOf, reportJson } from "../../equivalence/report.ts";
+import { reproduction } from "../../equivalence/reproduce.ts";
+import { replaceFile } from "../../host/replace.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { say, sayJson, usage, type JsonOption } from "../report.ts";
@@ -13,6 +15,8 @@ interface TestCommandOptions extends JsonOption {
   /** Seconds for all laws. */
   readonly budget: number;
   readonly use: readonly string[];
+  /** A file for the counterexample of the first law that fails. */
+  readonly counterexample?: string;
 }
 
 export async function test(io: Io, files: readonly string[], options: TestCommandOptions): Promise<ExitCode> {
@@ -41,9 +45,14 @@ export async function test(io: Io, files: readonly string[], options: TestComman
     if (!options.json) io.out(`${linesOf(report).join("\n")}\n`);
   }
   const failed = reports.filter((r) => !r.holds).length;
+  const { counterexample } = options;
+  const shown = counterexample === undefined ? undefined : reports.find((r) => !r.holds && reproduction(r));
+  if (shown) diagnostics.push(...replaceFile(counterexample!, reproduction(shown)!));
   if (options.json) sayJson(io, diagnostics, { seed: options.seed, laws: reports.map(reportJson) });
   else {
     say(io, diagnostics);
+    if (shown && !hasErrors(diagnostics))
+      io.out(`wrote ${counterexample}, where "${shown.source.decl.title.value}" fails again\n`);
     io.out(`${summaryOf(reports, failed)}; seed ${options.seed}\n`);
   }
   return failed > 0 || hasErrors(diagnostics) ? Exit.wrong : Exit.ok;

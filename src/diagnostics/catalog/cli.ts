@@ -123,6 +123,22 @@ export const cliCodes = {
     wrong: "tfm run out",
     right: "tfm run out --input input_ids=[[1,2,3]]",
   }),
+  "cli/tfjs-absent": entry<{ folder: string; reason: string }>({
+    severity: "error",
+    message: (p) => `${p.folder} runs in TensorFlow.js, and ${p.reason}`,
+    why: "The packages of TensorFlow.js are not part of this one: whoever compiles for it brings along the backends that are wanted.",
+    mend: "Install the packages that the hint names, or compile with -t onnx.",
+    wrong: "tfm run out // compiled with -t tfjs, without TensorFlow.js",
+    right: "npm install @tensorflow/tfjs-core @tensorflow/tfjs-converter @tensorflow/tfjs-backend-wasm && tfm run out",
+  }),
+  "cli/cache-form": entry<{ form: string; reason: string }>({
+    severity: "error",
+    message: (p) => `what the model keeps cannot be handed on in the form ${p.form}: ${p.reason}`,
+    why: "In a shared buffer keys and values are written by the operator that computes attention; whatever else reads what is kept, or keeps something else, would not find it there.",
+    mend: "Compile with `--cache rows`, which takes any model and copies nothing of the past either, or with `--cache` alone.",
+    wrong: "tfm compile examples/latent_attention.tfm -o out --cache shared",
+    right: "tfm compile examples/latent_attention.tfm -o out --cache rows",
+  }),
   "cli/run-failed": entry<{ folder: string; reason: string }>({
     severity: "error",
     message: (p) => `the runtime could not run the model in ${p.folder}: ${p.reason}`,

@@ -4,9 +4,11 @@ import { axisCodes } from "./axis.ts";
 import { cliCodes } from "./cli.ts";
 import { clientCodes } from "./client.ts";
 import { configCodes } from "./config.ts";
+import { generateCodes } from "./generate.ts";
 import { lawCodes } from "./law.ts";
 import { modelCodes } from "./model.ts";
 import { nameCodes } from "./name.ts";
+import { rewriteCodes } from "./rewrite.ts";
 import { settingCodes } from "./setting.ts";
 import { syntaxCodes } from "./syntax.ts";
 import { typeCodes } from "./type.ts";
@@ -20,9 +22,11 @@ export const catalog = {
   ...typeCodes,
   ...modelCodes,
   ...lawCodes,
+  ...rewriteCodes,
   ...configCodes,
   ...weightCodes,
   ...artifactCodes,
   ...clientCodes,
+  ...generateCodes,
   ...cliCodes,
 } as const;

@@ -43,6 +43,22 @@ export const modelCodes = {
     wrong: `${plain}  output y = x\n}\nobjective small for m {\n  output loss = y ^ 2\n}`,
     right: `${plain}  output y = x\n}\nobjective small for m {\n  output loss = mean(mean(mean(y ^ 2, over = hidden), over = seq), over = batch)\n}`,
   }),
+  "model/open-weight": entry<{ path: string; axis: string }>({
+    severity: "error",
+    message: (p) => `the weight ${p.path} has no size along ${p.axis}`,
+    why: "A weight is written once, so its size is known when the model is compiled. Sizes that an input leaves open are known only when it runs.",
+    mend: "Give the axis a size where it comes from: in an input's type, or as a setting of the model.",
+    wrong: "model m() {\n  input x: float[batch, features]\n  output y = x -> linear(3)\n}",
+    right: "model m(features = 64) {\n  input x: float[batch, features]\n  output y = x -> linear(3)\n}",
+  }),
+  "model/loop": entry<{ target: string }>({
+    severity: "error",
+    message: (p) => `${p.target} has no loop for this scan`,
+    why: "A scan goes from place to place, as often as there are places, which is known only when the model runs. A graph of TensorFlow.js that loops cannot be run at once: its executor waits for the device after every place.",
+    mend: "Compile for ONNX, which has loops, or write the recurrence as an attention, a sum or a cumulative sum.",
+    wrong: "tfm compile examples/linear-recurrence.tfm -o out -t tfjs",
+    right: "tfm compile examples/linear-recurrence.tfm -o out",
+  }),
   "model/bare": entry({
     severity: "error",
     message: () => "this is no stack of blocks",

@@ -246,8 +246,13 @@ function inBody(analysis: Analysis, cursor: Cursor): CompletionItem[] {
 function inSlots(analysis: Analysis, cursor: Cursor, inner: Opened): CompletionItem[] {
   if (inner.named !== undefined) return blocks(analysis, new Set([inner.named]));
   const slots = inner.callee ? parametersOf(analysis, inner.callee).filter((m) => m.kind === "slot") : [];
-  const left = slots.filter((s) => !inner.given.includes(s.name));
-  const wanted = new Set(left.map((s) => (s.node && "role" in s.node && s.node.role?.name) || s.name));
+  const roleOfSlot = (s: Meaning): string => (s.node && "role" in s.node && s.node.role?.name) || s.name;
+  const filled = inner.unnamed.flatMap((name) => {
+    const block = topMeaning(analysis, analysis.main, name);
+    return (block && roleOfBlock(analysis, block)) ?? [];
+  });
+  const left = slots.filter((s) => !inner.given.includes(s.name) && !filled.includes(roleOfSlot(s)));
+  const wanted = new Set(left.map(roleOfSlot));
   return [
     ...blocks(analysis, wanted),
     ...left.map((s) => itemOf(s, 2, `${s.name} = `)),
@@ -286,8 +291,12 @@ function inBrackets(analysis: Analysis, cursor: Cursor): CompletionItem[] {
 /** Settings by name that are not given yet, then values. */
 function inParens(analysis: Analysis, cursor: Cursor, inner: Opened): CompletionItem[] {
   const settings = inner.callee && inner.named === undefined ? parametersOf(analysis, inner.callee) : [];
+  // Arguments without a name are the first settings; behind an alias other ones are the first.
+  const { decl } = inner.callee ?? {};
+  const isOwn = decl?.kind === "Block" && decl.meaning.kind !== "Alias";
+  const unnamed = isOwn ? decl.params.items.slice(0, inner.argument - inner.given.length).map((p) => p.name.name) : [];
   const named = settings
-    .filter((m) => m.kind !== "slot" && !inner.given.includes(m.name))
+    .filter((m) => m.kind !== "slot" && !inner.given.includes(m.name) && !unnamed.includes(m.name))
     .map((m) => itemOf(m, 0, `${m.name} = `));
   const over = inner.callee?.kind === "primitive" && !inner.given.includes("over") ? [overItem()] : [];
   const words = inner.named === undefined ? [] : choicesOf(analysis, inner);

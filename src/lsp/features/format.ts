@@ -1,11 +1,12 @@
 /** @file Formatting: the one style, as the smallest edit that makes it. */
 import type { TextEdit } from "vscode-languageserver-types";
-import { format } from "../../format/format.ts";
 import { rangeOf, type View } from "../view.ts";
 
 /** No edits where the text has syntax errors: those are shown already. */
 export async function formatEdits(view: View): Promise<TextEdit[]> {
   const { text } = view.analysis;
+  // Loaded when it is first needed: it is a third of all that a page would have to fetch.
+  const { format } = await import("../../format/format.ts");
   const { value } = await format({ name: view.analysis.open.name, text });
   if (value === undefined || value === text) return [];
   let start = 0;

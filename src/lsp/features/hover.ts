@@ -4,6 +4,7 @@ import type { Application } from "../../elaborate/outline.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { elements, concreteParams } from "../../ir/params.ts";
 import type { Span } from "../../source/source.ts";
+import type * as ast from "../../syntax/ast.ts";
 import type { Node } from "../../syntax/walk.ts";
 import type { Analysis } from "../analysis.ts";
 import { occurrenceAt } from "../symbols.ts";
@@ -41,6 +42,7 @@ function typedPlace(
     const sizes = analysis.sizesAt(name);
     if (sizes.length > 0) return { span: name, texts: sizes };
   }
+  let inner: Node | undefined;
   for (const node of nodes.slice(-6).reverse()) {
     const types = analysis.typesAt(node.span);
     if (types.length > 0) return { span: node.span, texts: types };
@@ -50,7 +52,8 @@ function typedPlace(
       return own.length > 0 ? { span: node.span, texts: own } : undefined;
     }
     // Inside of arguments and slots the value around is not what is asked for.
-    if (node.kind === "Fill" || node.kind === "Call") break;
+    if ((node.kind === "Fill" || node.kind === "Call") && (node as ast.Fill | ast.Call).callee !== inner) break;
+    inner = node;
   }
   const stage = nodes.findLast((n) => n.kind === "Pipe");
   const types = stage && nodes.slice(-4).includes(stage) ? analysis.typesAt(stage.span) : [];

@@ -18,17 +18,27 @@ export default defineConfig({
 
   cleanUrls: true,
   lastUpdated: false,
-  head: [["style", {}, figureStyles()]],
+  head: [
+    ["style", {}, figureStyles()],
+    ["link", { rel: "icon", href: "/favicon.svg" }],
+  ],
   markdown: {
     languages: [{ ...grammar, name: "tfm", aliases: [] }],
     theme: { light: "github-light", dark: "github-dark" },
     config: fences,
+  },
+  vite: {
+    worker: { format: "es" },
+    // The worker and the pages take the compiler's sources as they are.
+    build: { target: "es2022", chunkSizeWarningLimit: 2000 },
+    server: { fs: { allow: [fileURLToPath(new URL("../../..", import.meta.url))] } },
   },
   themeConfig: {
     search: { provider: "local" },
     outline: { level: [2, 3] },
     nav: [
       { text: "Tour", link: "/tour/a-line", activeMatch: "/tour/" },
+      { text: "Playground", link: "/playground" },
       { text: "Reference", link: "/reference/language", activeMatch: "/reference/" },
     ],
     sidebar: {

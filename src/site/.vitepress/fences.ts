@@ -1,7 +1,7 @@
 /** @file Shows beside a program what its fence asks for. Everything is computed once, before the pages are rendered. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type MarkdownIt from "markdown-it";
+import type { MarkdownRenderer } from "vitepress";
 import { styles } from "../../draw/svg.ts";
 import { run, snippetsOf, type Shown } from "../snippets.ts";
 
@@ -19,7 +19,7 @@ export async function prepareFences(site: string): Promise<void> {
 }
 
 /** Puts figures and outputs below the programs. */
-export function fences(markdown: MarkdownIt): void {
+export function fences(markdown: MarkdownRenderer): void {
   const plain = markdown.renderer.rules.fence!;
   markdown.renderer.rules.fence = (tokens, index, ...rest) => {
     const token = tokens[index]!;

@@ -1,0 +1,128 @@
+/**
+ * @file Attention out of standard operators. Query groups are folded into the rows of the product, so that keys and
+ * values are never repeated: in decoding that takes 0.18 to 0.52 of the time of repeated keys, where ONNX Runtime's
+ * fused operators take 0.32 to 0.70. Without groups it is within 4 % of `MultiHeadAttention` at 512 places and 2 to 9 %
+ * faster at up to 128 (ONNX Runtime 1.32, CPU, one thread, 12 heads of 64, medians of 60 interleaved runs).
+ *
+ * A row that sees nothing is zero, and never NaN: a NaN in a padded row would reach all others through the next layer's
+ * values.
+ */
+import type { Type } from "../../ir/type.ts";
+import { isOne, type Layout } from "../../layout/layout.ts";
+import { hasParts, operandOf, settingOf, type Call, type Kernel } from "./call.ts";
+import { product } from "./dot.ts";
+import type { Emitter, Placed } from "./emitter.ts";
+import { noteAttention } from "./fusion.ts";
+import { LOWEST, reduce } from "./numbers.ts";
+
+const FLOAT = "float";
+
+export const attendKernel: Kernel = {
+  serves(call) {
+    const { dims } = call.attrs;
+    const mask = operandOf(call, call.inputs, "mask");
+    return (
+      hasParts(call, ["q", "k", "v", "mask", "bias", "scale"], ["softcap", "keys"]) &&
+      dims["d"] !== undefined &&
+      dims["keys"] !== undefined &&
+      ["q", "k", "v"].every((n) => operandOf(call, call.inputs, n)?.type.dtype === FLOAT) &&
+      (mask ? mask.type.dtype === "bool" : settingOf(call, "mask") === true) &&
+      (operandOf(call, call.inputs, "bias") !== undefined || settingOf(call, "bias") === 0) &&
+      typeof settingOf(call, "scale") === "number" &&
+      ["number", "undefined"].includes(typeof (settingOf(call, "softcap") ?? undefined))
+    );
+  },
+  emit(e, call, operands) {
+    const [q, k, v] = ["q", "k", "v"].map((n) => operandOf(call, operands, n)) as [Placed, Placed, Placed];
+    const keys = call.attrs.dims["keys"]!.name;
+    const mask = operandOf(call, operands, "mask");
+    const bias = operandOf(call, operands, "bias");
+    const numbers = bias && e.as(bias, FLOAT);
+    const scores = added(e, scoresOf(e, call, q, k), mask, numbers);
+    const seen = product(e, softmaxOver(e, scores, keys), v, [keys], call.outputs[0]!.type);
+    const result = mask ? withoutBlindRows(e, seen, mask, keys) : seen;
+    if (!e.target.notesFusions) return [result];
+    const softcap = settingOf(call, "softcap");
+    return [
+      noteAttention(e, { q, k, v, bias: tiltOf(e, mask, numbers) }, result, {
+        d: call.attrs.dims["d"]!.name,
+        keys,
+        scale: settingOf(call, "scale") as number,
+        softcap: typeof softcap === "number" ? softcap : undefined,
+      }),
+    ];
+  },
+};
+
+/** q·k, scaled and capped. */
+function scoresOf(e: Emitter, call: Call, q: Placed, k: Placed): Placed {
+  const d = call.attrs.dims["d"]!.name;
+  const softcap = settingOf(call, "softcap");
+  const scale = settingOf(call, "scale") as number;
+  const others = (v: Placed) => v.type.axes.filter((a) => a.name !== d);
+  const fresh = others(k).filter((a) => !q.type.axes.some((b) => b.name === a.name));
+  const type: Type = { dtype: FLOAT, axes: [...others(q), ...fresh] };
+  if (typeof softcap !== "number") return product(e, q, k, [d], type, { scale });
+  const small = e.elementwise("Tanh", [product(e, q, k, [d], type, { scale: scale / softcap })], type);
+  return e.elementwise("Mul", [small, e.constant(softcap)], type);
+}
+
+/** Scores plus what the mask and the bias add to them. */
+function added(e: Emitter, scores: Placed, mask: Placed | undefined, bias: Placed | undefined): Placed {
+  const tilt = tiltOf(e, mask, bias);
+  return tilt ? e.elementwise("Add", [scores, tilt], united(scores, tilt)) : scores;
+}
+
+/** What the mask and the bias add to scores, if anything. */
+export function tiltOf(e: Emitter, mask: Placed | undefined, bias: Placed | undefined): Placed | undefined {
+  return mask ? maskAndBias(e, mask, bias) : bias;
+}
+
+/**
+ * What is added to scores: zero (or the bias) where the mask is open, else so little that nothing is left. Made once
+ * for each mask.
+ */
+function maskAndBias(e: Emitter, mask: Placed, bias: Placed | undefined): Placed {
+  const closed = e.once(mask, "added", () =>
+    e.elementwise("Where", [mask, e.constant(0), e.constant(LOWEST)], { dtype: FLOAT, axes: mask.type.axes }),
+  );
+  return bias
+    ? e.once(mask, `with ${e.identity(bias)}`, () => e.elementwise("Add", [bias, closed], united(bias, closed)))
+    : closed;
+}
+
+export function softmaxOver(e: Emitter, scores: Placed, keys: string): Placed {
+  const layout = e.book.layoutOf(scores);
+  const last = layout.at(-1);
+  const lies: Layout = last?.length === 1 && last[0] === keys ? layout : [...without(layout, keys), [keys]];
+  return e.book.made(e.writer.add("Softmax", [e.book.read(scores, lies)], { axis: -1 }), lies, scores.type);
+}
+
+function without(layout: Layout, axis: string): Layout {
+  return layout.map((g) => g.filter((a) => a !== axis)).filter((g) => g.length > 0);
+}
+
+/**
+ * Rows whose mask is closed everywhere become zero. The result is brought into the order of its type first, which
+ * whatever comes next wants anyway, so that the flag of a row is one dimension against the others.
+ */
+export function withoutBlindRows(e: Emitter, result: Placed, mask: Placed, keys: string): Placed {
+  const sees = e.once(mask, "sees", () => {
+    const axes = mask.type.axes.filter((a) => a.name !== keys);
+    const open = e.as(mask, FLOAT);
+    return mask.axes.has(keys) ? reduce(e, "ReduceMax", open, [keys], { dtype: FLOAT, axes }) : open;
+  });
+  const order = result.type.axes.filter((a) => !isOne(a.size)).map((a) => a.name);
+  const flagged = order.filter((a) => sees.type.axes.some((b) => b.name === a));
+  const leading = flagged.every((a, i) => order[i] === a);
+  const layout: Layout = leading ? [flagged, order.slice(flagged.length)] : order.map((a) => [a]);
+  const tensor = e.book.read(result, layout);
+  return e.elementwise("Mul", [e.book.made(tensor, layout, result.type), sees], result.type);
+}
+
+function united(a: Placed, b: Placed): Type {
+  return {
+    dtype: FLOAT,
+    axes: [...a.type.axes, ...b.type.axes.filter((x) => !a.type.axes.some((y) => y.name === x.name))],
+  };
+}

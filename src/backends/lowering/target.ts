@@ -1,0 +1,31 @@
+/**
+ * @file What a target can do. The lowering asks for capabilities, never for names. Each backend has its records of them.
+ */
+
+export interface Target {
+  readonly name: string;
+  /** `ReduceMean`, `ReduceMax` and `ReduceMin` take their axes as an operand, not as an attribute. */
+  readonly reduceAxesAsInput: boolean;
+  /** There is a `Gelu`. */
+  readonly gelu: boolean;
+  /** There is a `LayerNormalization`; where there is none, norms are spelt with the fewest operators. */
+  readonly layerNormalization: boolean;
+  /** A `Reshape` may say 0 for a dimension that stays where it is. */
+  readonly copiesDimensions: boolean;
+  /** Stretches are said by where they begin and end (`Slice`, from the end too), or by where they begin and how long they are (`SliceSize`). */
+  readonly slices: "ends" | "sizes";
+  /** Indices below zero count from the end. */
+  readonly countsFromEnd: boolean;
+  /** There is a `GatherND` with dimensions that both operands have. */
+  readonly gatherAligned: boolean;
+  /** There is a `Scan`. */
+  readonly loops: boolean;
+  /** `Softmax` and `TopK` go along the last dimension only. */
+  readonly lastDimensionOnly: boolean;
+  /** A product is many times faster than one of a batch of them: those of the heads are taken one by one. */
+  readonly splitsBatches: boolean;
+  /** Weights are written for the artifact in whatever order a product reads them, so that none is transposed at run time. */
+  readonly ordersWeights: boolean;
+  /** Whoever runs the artifact may have kernels of its own for whole composites: the artifact says where they fit. */
+  readonly notesFusions: boolean;
+}

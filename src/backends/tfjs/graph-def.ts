@@ -1,0 +1,58 @@
+/** @file The graph of a TensorFlow.js `GraphModel`, as `model.json` has it. Names are TensorFlow's. */
+import type { TfmMetadata } from "./fusions.ts";
+
+export type AttrValue =
+  | { readonly type: DataType }
+  | { readonly b: boolean }
+  | { readonly i: string }
+  | { readonly f: number }
+  | { readonly s: string }
+  | { readonly shape: { readonly dim: readonly { readonly size: string }[] } }
+  | { readonly list: { readonly s: readonly string[] } | { readonly i: readonly string[] } };
+
+export type DataType = "DT_FLOAT" | "DT_INT32" | "DT_BOOL";
+
+export interface NodeDef {
+  readonly name: string;
+  readonly op: string;
+  readonly input?: readonly string[];
+  readonly attr?: Readonly<Record<string, AttrValue>>;
+}
+
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: DataType;
+  readonly tensorShape: { readonly dim: readonly { readonly size: string }[] };
+}
+
+/** A tensor in the manifest: its numbers follow those of the one before it. */
+export interface WeightEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: "float32" | "int32" | "bool";
+  readonly quantization?: { readonly dtype: "float16" };
+}
+
+export interface ModelJson {
+  readonly format: "graph-model";
+  readonly generatedBy: string;
+  readonly convertedBy: null;
+  readonly signature: {
+    readonly inputs: Readonly<Record<string, TensorInfo>>;
+    readonly outputs: Readonly<Record<string, TensorInfo>>;
+  };
+  readonly modelTopology: {
+    readonly node: readonly NodeDef[];
+    readonly library: Readonly<Record<never, never>>;
+    /** The loader reads it, and wants nothing of it. */
+    readonly versions: { readonly producer: number };
+  };
+  readonly weightsManifest: readonly { readonly paths: readonly string[]; readonly weights: readonly WeightEntry[] }[];
+  readonly userDefinedMetadata?: { readonly tfm: TfmMetadata };
+}
+
+export const shapeOf = (
+  dims: readonly (number | string)[],
+): { readonly dim: readonly { readonly size: string }[] } => ({
+  dim: dims.map((d) => ({ size: typeof d === "number" ? String(d) : "-1" })),
+});

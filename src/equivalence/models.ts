@@ -1,0 +1,398 @@
+/**
+ * @file Two models as one net: inputs by name, weights by path and then by shape, sizes that are open made small; and a model that
+ * keeps its past against one that does not.
+ */
+import type { Graph, Input, Output } from "../ir/graph.ts";
+import { concretePath } from "../ir/paths.ts";
+import { Size } from "../ir/size.ts";
+import { showType, type Type } from "../ir/type.ts";
+import { pastSymbol } from "../passes/cache.ts";
+import { BEGUN } from "../passes/cache-last.ts";
+import type { Case } from "./cases.ts";
+import { partingOf, simplified, type Counterexample } from "./counterexample.ts";
+import type { Random } from "./field.ts";
+import { bound, Flat, TooLarge, type Params } from "./flat.ts";
+import type { Point } from "./floats.ts";
+import { randomOf, type TestOptions } from "./law.ts";
+import { Towers } from "./prove.ts";
+import { conclude, proofOf, sample, UNDEFINED_EVERYWHERE, type Verdict } from "./verdict.ts";
+
+/** How the weights of the second model were found in the first. */
+export interface Pairing {
+  readonly byPath: number;
+  /** The paths differ, the sizes are the same, in order; the first of several that fit was taken. */
+  readonly byShape: readonly { readonly left: string; readonly right: string }[];
+  /** Weights of the first model that the second does not read. */
+  readonly onlyLeft: readonly string[];
+  /** Weights of the second model for which the first has none: they are drawn by themselves. */
+  readonly onlyRight: readonly string[];
+}
+
+export interface ModelReport {
+  readonly verdict: Verdict;
+  readonly sizes: ReadonlyMap<string, number>;
+  readonly pairing: Pairing;
+  readonly points: number;
+  readonly largest: number;
+  /** The repeated layer that the first value is in which the first model never has; "" outside of all. */
+  readonly layer?: string;
+}
+
+/** Numbers that a model may have, its weights and what it is fed with: more would not be compared in minutes. */
+const MOST_NUMBERS = 3_000_000;
+/** Counterexamples of more numbers are shown as they were drawn. */
+const MOST_SHRUNK = 400;
+
+/** Weights and inputs at these scales: small ones make visible what is added before a root, large ones what saturates. */
+const SCALES: readonly (readonly [number, number])[] = [
+  [1, 2],
+  [0.03, 1],
+  [5, 1],
+];
+
+/** Numbers for the open sizes: batch two, of a text four places, else three. */
+function openSizes(graphs: readonly Graph[]): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const g of graphs) {
+    const symbols = g.inputs.flatMap((i) => i.value.type.axes.flatMap((a) => [...a.size.symbols]));
+    for (const [i, s] of symbols.entries()) if (!sizes.has(s)) sizes.set(s, i === 0 ? 2 : 3);
+    if (g.grows !== undefined) sizes.set(g.grows, 4);
+  }
+  return sizes;
+}
+
+export interface ModelOptions extends TestOptions {
+  /** False: points in float64 alone, which is much quicker. */
+  readonly proof?: boolean;
+}
+
+/** Compares two models without a past. */
+export function compareModels(a: Graph, b: Graph, options: ModelOptions): ModelReport {
+  const sizes = openSizes([a, b]);
+  const built = new Both(sizes);
+  return built.report(options, () => {
+    const left = built.left(a);
+    return built.pairs(a.outputs, left, b.outputs, built.right(b));
+  });
+}
+
+/** Compares a model with itself in two steps: the first `places - 1` of a text, then the last, with what the first step kept. */
+export function compareCached(whole: Graph, step: Graph, options: ModelOptions): ModelReport {
+  const { grows } = whole;
+  if (grows === undefined) throw new Error("a model that does not grow keeps nothing");
+  const sizes = openSizes([whole]);
+  const places = sizes.get(grows)!;
+  const built = new Both(sizes);
+  return built.report(options, () => {
+    const left = built.left(whole);
+    const ends = [places - 1, places];
+    const kept = keptAxes(whole);
+    built.parts(grows, kept, ends);
+    let states = new Map<string, number>();
+    const pairs: (readonly [number, number])[] = [];
+    let start = 0;
+    for (const end of ends) {
+      const made = built.step(step, grows, start, end, states);
+      states = made.states;
+      for (const [i, output] of step.outputs.entries()) {
+        const from = whole.outputs.findIndex((o) => nameOf(o) === nameOf(output));
+        const own = built.part(left[from]!, grows, start, end);
+        pairs.push([own, made.outputs[i]!]);
+      }
+      start = end;
+    }
+    return pairs;
+  });
+}
+
+/** Axes that what is kept stands along. */
+function keptAxes(graph: Graph): ReadonlySet<string> {
+  const names = new Set<string>();
+  const visit = (g: Graph): void => {
+    for (const node of g.nodes) {
+      if (node.op === "keep") names.add(node.attrs.to);
+      node.bodies.forEach(visit);
+    }
+  };
+  visit(graph);
+  return names;
+}
+
+const nameOf = (port: Input | Output): string => port.outside ?? port.name;
+
+/** The two models cannot be compared at all. */
+export class Incomparable extends Error {
+  override readonly name = "Incomparable";
+}
+
+class Both {
+  private readonly flat = new Flat();
+  private readonly inputs = new Map<string, number>();
+  private readonly weights = new Map<string, { readonly id: number; readonly type: Type }>();
+  private readonly partners = new Map<string, number>();
+  private byPath = 0;
+  private readonly byShape: { left: string; right: string }[] = [];
+  private readonly onlyRight: string[] = [];
+  private readonly taken = new Set<string>();
+
+  constructor(private readonly sizes: ReadonlyMap<string, number>) {}
+
+  left(graph: Graph): readonly number[] {
+    const inputs = new Map(
+      graph.inputs.map((input) => {
+        const type = bound(input.value.type, this.sizes);
+        const id = this.flat.leaf({ name: nameOf(input), kind: "operand" }, type, input.value.span);
+        this.inputs.set(nameOf(input), id);
+        return [input.value.id, id];
+      }),
+    );
+    return this.run(graph, inputs, (path, declared, initial) => {
+      const known = this.weights.get(path);
+      if (known) return known.id;
+      const type = bound(declared, this.sizes);
+      const id = this.flat.leaf({ name: path, kind: "weight", initial }, type, undefined);
+      this.weights.set(path, { id, type });
+      return id;
+    });
+  }
+
+  right(graph: Graph): readonly number[] {
+    // By path first: what a path names must not go to another of the same shape.
+    for (const { path, type } of pathsOf(graph, this.sizes)) {
+      const own = this.weights.get(path);
+      if (!own || this.taken.has(path) || !sameType(own.type, type)) continue;
+      this.taken.add(path);
+      this.partners.set(path, own.id);
+      this.byPath++;
+    }
+    const unmatched = [...this.inputs.keys()].filter((n) => !graph.inputs.some((i) => nameOf(i) === n));
+    const inputs = new Map(
+      graph.inputs.map((input) => {
+        const type = bound(input.value.type, this.sizes);
+        const name = this.inputs.has(nameOf(input))
+          ? nameOf(input)
+          : unmatched.splice(
+              unmatched.findIndex((n) => fits(this.typeAt(this.inputs.get(n)!), type)),
+              1,
+            )[0];
+        const found = name === undefined ? undefined : this.inputs.get(name);
+        if (found === undefined || !fits(this.typeAt(found), type))
+          throw new Incomparable(
+            `the second model takes ${nameOf(input)}: ${showType(type)}; the first takes ${[...this.inputs].map(([n, id]) => `${n}: ${showType(this.typeAt(id))}`).join(", ")}`,
+          );
+        return [input.value.id, this.named(found, type)];
+      }),
+    );
+    return this.run(graph, inputs, this.partner);
+  }
+
+  private readonly partner: Params = (path, declared, initial) => {
+    const known = this.partners.get(path);
+    if (known !== undefined) return known;
+    const type = bound(declared, this.sizes);
+    const found = [...this.weights].find(([p, w]) => !this.taken.has(p) && fits(w.type, type));
+    let id: number;
+    if (found) {
+      this.taken.add(found[0]);
+      this.byShape.push({ left: found[0], right: path });
+      id = this.named(found[1].id, type);
+    } else {
+      this.onlyRight.push(path);
+      id = this.flat.leaf({ name: path, kind: "weight", initial }, type, undefined);
+    }
+    this.partners.set(path, id);
+    return id;
+  };
+
+  private run(graph: Graph, inputs: ReadonlyMap<number, number>, params: Params): readonly number[] {
+    return this.flat.graph(graph, inputs, params, undefined, [], { sizes: this.sizes });
+  }
+
+  private typeAt(id: number): Type {
+    const { dtype, axes } = this.flat.node(id);
+    return { dtype, axes: axes.map((a) => ({ name: a.name, size: Size.of(a.size) })) };
+  }
+
+  /** The value with other names for its axes, in order. */
+  private named(id: number, type: Type): number {
+    const own = this.flat.node(id).axes.map((a) => a.name);
+    const wanted = type.axes.map((a) => a.name);
+    if (wanted.every((n) => own.includes(n))) return id;
+    let made = id;
+    // Through names that nothing has: one may be the new name of one axis and the old one of another.
+    for (const [i, from] of own.entries())
+      [made] = this.flat.infer("rename", [made], { from, to: `${from}\0${i}` }) as [number];
+    for (const [i, from] of own.entries())
+      [made] = this.flat.infer("rename", [made], { from: `${from}\0${i}`, to: wanted[i]! }) as [number];
+    return made;
+  }
+
+  part(id: number, axis: string, start: number, end: number): number {
+    const own = this.flat.node(id).axes.find((a) => a.name === axis);
+    if (!own || (start === 0 && end === own.size)) return id;
+    return this.flat.infer("slice", [id], { axis, start: Size.of(start), size: Size.of(end - start) })[0]!;
+  }
+
+  /** Marks what each step has of every value: its places along the axis that grows, and all until then along those that are kept. */
+  parts(grows: string, kept: ReadonlySet<string>, ends: readonly number[]): void {
+    for (const node of [...this.flat.nodes]) {
+      if (node.dtype !== "float" || node.op === "leaf") continue;
+      let start = 0;
+      for (const end of ends) {
+        let id = this.part(node.id, grows, start, end);
+        for (const axis of node.axes) if (kept.has(axis.name)) id = this.part(id, axis.name, 0, end);
+        this.flat.view(id, node.id);
+        start = end;
+      }
+    }
+  }
+
+  step(
+    graph: Graph,
+    grows: string,
+    start: number,
+    end: number,
+    past: ReadonlyMap<string, number>,
+  ): { readonly outputs: readonly number[]; readonly states: Map<string, number> } {
+    const sizes = new Map(this.sizes);
+    sizes.set(grows, end - start).set(pastSymbol(grows), start);
+    for (const [symbol, size] of this.sizes)
+      if (symbol !== grows) sizes.set(pastSymbol(symbol), start === 0 ? 0 : size);
+    sizes.set(BEGUN, start === 0 ? 0 : 1);
+    const states = new Map<string, number>();
+    const inputs = new Map(
+      graph.inputs.map((input) => {
+        const type = bound(input.value.type, sizes);
+        let id = this.inputs.get(nameOf(input));
+        if (id === undefined) throw new Incomparable(`a step takes ${nameOf(input)}, which the whole does not`);
+        for (const [i, axis] of this.flat.node(id).axes.entries()) {
+          const size = type.axes[i]!.size.known!;
+          // What a step sees of an input is its own places, or all until then.
+          if (axis.name === grows && size !== axis.size)
+            id = size === end ? this.part(id, grows, 0, end) : this.part(id, grows, start, end);
+        }
+        return [input.value.id, this.named(id, type)];
+      }),
+    );
+    const outputs = this.flat.graph(graph, inputs, (path) => this.weights.get(path)!.id, undefined, [], {
+      sizes,
+      past: (path, type) =>
+        past.get(path) ?? this.flat.leaf({ name: `past.${path}`, kind: "operand" }, type, undefined),
+      present: (path, node) => void states.set(path, node),
+    });
+    return { outputs, states };
+  }
+
+  pairs(
+    left: readonly Output[],
+    a: readonly number[],
+    right: readonly Output[],
+    b: readonly number[],
+  ): (readonly [number, number])[] {
+    return right.map((output, i) => {
+      const byName = left.findIndex((o) => nameOf(o) === nameOf(output));
+      const at = byName >= 0 ? byName : left.length === right.length ? i : -1;
+      const own = a[at];
+      const other = b[i]!;
+      if (own === undefined)
+        throw new Incomparable(
+          `the second model gives ${nameOf(output)}, and the first ${left.map(nameOf).join(", ")}`,
+        );
+      const wanted = this.typeAt(own);
+      if (!fits(this.typeAt(other), wanted) && !sameType(this.typeAt(other), wanted))
+        throw new Incomparable(
+          `the output ${nameOf(output)} is ${showType(this.typeAt(other))}, and of the first model ${showType(wanted)}`,
+        );
+      return [own, this.named(other, wanted)] as const;
+    });
+  }
+
+  report(options: ModelOptions, build: () => readonly (readonly [number, number])[]): ModelReport {
+    const random = randomOf(options.seed, "models");
+    const end = options.now() + options.budget;
+    const found = { points: 0, largest: 0 };
+    let layer: string | undefined;
+    let verdict: Verdict;
+    try {
+      const c: Case = {
+        sizes: new Map([...this.sizes].map(([n, s]) => [n, String(s)])),
+        flat: this.flat,
+        pairs: build(),
+      };
+      verdict = this.verdict(c, random, options, () => options.now() > end, found);
+      if (verdict.kind === "different") layer = verdict.counterexample?.parting?.node.layer;
+    } catch (e) {
+      if (!(e instanceof TooLarge) && !(e instanceof Incomparable)) throw e;
+      verdict = { kind: "unknown", why: e.message, span: undefined };
+    }
+    const { byPath, byShape, onlyRight } = this;
+    const onlyLeft = [...this.weights.keys()].filter((p) => !this.taken.has(p));
+    return {
+      verdict,
+      sizes: this.sizes,
+      pairing: { byPath, byShape, onlyLeft: this.partners.size > 0 ? onlyLeft : [], onlyRight },
+      ...found,
+      ...(layer === undefined ? {} : { layer }),
+    };
+  }
+
+  private verdict(
+    c: Case,
+    random: Random,
+    options: ModelOptions,
+    outOfTime: () => boolean,
+    found: { points: number; largest: number },
+  ): Verdict {
+    if (c.pairs.every(([a, b]) => a === b)) return { kind: "proved", bits: Infinity, steps: 0 };
+    const numbers = c.flat.cone(c.pairs.flat()).reduce((n, id) => {
+      const node = c.flat.node(id);
+      return node.op === "leaf" ? n + node.axes.reduce((m, a) => m * a.size, 1) : n;
+    }, 0);
+    if (numbers > MOST_NUMBERS)
+      return {
+        kind: "unknown",
+        why: `the models have ${numbers.toLocaleString("en")} numbers, and at most ${MOST_NUMBERS.toLocaleString("en")} are compared: make them smaller with -s`,
+        span: undefined,
+      };
+    const sampled = sample(c, random, SCALES, true);
+    found.points = sampled.points.length + (sampled.differing ? 1 : 0);
+    found.largest = sampled.largest;
+    if (sampled.differing)
+      return { kind: "different", why: "", counterexample: shown(c, sampled.differing, numbers, outOfTime) };
+    if (sampled.points.length === 0) return UNDEFINED_EVERYWHERE;
+    if (options.proof === false) return { kind: "sampled", why: "none was asked for", span: undefined };
+    const proof = proofOf(c, sampled.points, new Towers(randomOf(options.seed, "towers")), random, outOfTime);
+    return conclude([proof], sampled.largest);
+  }
+}
+
+function shown(c: Case, point: Point, numbers: number, outOfTime: () => boolean): Counterexample {
+  const at = numbers <= MOST_SHRUNK ? simplified(c, point, outOfTime) : point;
+  return { case: c, point: at, parting: partingOf(c, at, 1), leftParting: partingOf(c, at, 0) };
+}
+
+function sameType(a: Type, b: Type): boolean {
+  return (
+    a.dtype === b.dtype &&
+    a.axes.length === b.axes.length &&
+    a.axes.every((x) => b.axes.some((y) => y.name === x.name && y.size.equals(x.size)))
+  );
+}
+
+/** The same sizes in order, whatever the axes are called. */
+function fits(a: Type, b: Type): boolean {
+  return (
+    a.dtype === b.dtype && a.axes.length === b.axes.length && a.axes.every((x, i) => x.size.equals(b.axes[i]!.size))
+  );
+}
+
+function* pathsOf(
+  graph: Graph,
+  sizes: ReadonlyMap<string, number>,
+  at: readonly number[] = [],
+): Generator<{ readonly path: string; readonly type: Type }> {
+  for (const p of graph.params) yield { path: concretePath(p.path, at), type: bound(p.value.type, sizes) };
+  for (const node of graph.nodes)
+    if (node.op === "repeat")
+      for (const [i, kind] of node.attrs.schedule.entries()) yield* pathsOf(node.bodies[kind]!, sizes, [...at, i]);
+}

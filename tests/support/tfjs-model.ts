@@ -1,0 +1,139 @@
+/** @file Graphs emitted for TensorFlow.js, loaded with an unchanged `loadGraphModel` and run on one of its backends. */
+import type { GraphModel } from "@tensorflow/tfjs-converter";
+import type { VerifiedGraph } from "../../src/ir/graph.ts";
+import type { Tensor } from "../../src/ops/op.ts";
+import { emitTfjs, type StoredAs, type TfjsArtifact } from "../../src/backends/tfjs/emit.ts";
+import type { ModelJson } from "../../src/backends/tfjs/graph-def.ts";
+import type { ProviderName } from "../../src/backends/tfjs/targets.ts";
+import type { Tf } from "../../src/backends/tfjs/runtime/tf.ts";
+import { permute } from "./permute.ts";
+import { nativeFolder, noGpu, tensorflow } from "./tfjs.ts";
+
+/** By TensorFlow.js's names; `tensorflow` is that of tfjs-node. */
+export type TfjsBackend = "cpu" | "wasm" | "webgpu" | "tensorflow";
+
+/** Those that the packages here have, and this machine. */
+export const TFJS_BACKENDS: readonly TfjsBackend[] =
+  nativeFolder !== undefined ? ["tensorflow"] : noGpu ? ["cpu", "wasm"] : ["cpu", "wasm", "webgpu"];
+
+export function emitForTfjs(
+  graph: VerifiedGraph,
+  provider: ProviderName = "any",
+  storedAs: StoredAs = "float32",
+): TfjsArtifact {
+  return emitTfjs(graph, {
+    provider,
+    storedAs,
+    weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }),
+    name: "model",
+    producer: { name: "tfm", version: "test" },
+  });
+}
+
+/** The shards one after the other, filled from these parameters, whose axes are in the order of their declaration. */
+function weightBytes(artifact: TfjsArtifact, params: ReadonlyMap<string, Tensor<number>>): ArrayBuffer {
+  const end = artifact.planned.reduce((n, p) => Math.max(n, p.offset + p.length), 0);
+  const bytes = new Uint8Array(end + artifact.constants.length);
+  for (const p of artifact.planned)
+    new Float32Array(bytes.buffer, p.offset, p.length / 4).set(
+      permute(
+        params.get(p.path)!,
+        p.order.map((a) => a.name),
+      ),
+    );
+  bytes.set(artifact.constants, end);
+  return bytes.buffer;
+}
+
+/** The model, on the backend that is in use. */
+export async function loadTfjs(
+  artifact: TfjsArtifact,
+  params: ReadonlyMap<string, Tensor<number>>,
+  tf?: Tf,
+): Promise<GraphModel> {
+  const { modelTopology, signature, weightsManifest } = JSON.parse(artifact.model) as ModelJson;
+  const specs = weightsManifest.flatMap((g) => g.weights);
+  return (tf ?? (await tensorflow())).loadGraphModel({
+    load: async () => ({
+      format: "graph-model",
+      modelTopology: modelTopology as object,
+      signature: signature as object,
+      weightSpecs: specs as never,
+      weightData: weightBytes(artifact, params),
+    }),
+  });
+}
+
+/** Switches to a backend, and sees that it is the one in use. */
+export async function use(backend: TfjsBackend): Promise<void> {
+  const tf = await tensorflow();
+  if (tf.getBackend() !== backend && !(await tf.setBackend(backend))) throw new Error(`${backend} cannot be used here`);
+  if (tf.getBackend() !== backend) throw new Error(`${tf.getBackend()} is in use instead of ${backend}`);
+  if (backend === "webgpu") watch(tf.backend() as unknown as Gpu);
+}
+
+interface Gpu {
+  readonly device: {
+    addEventListener(
+      type: "uncapturederror",
+      listener: (e: { readonly error: { readonly message: string } }) => void,
+    ): void;
+  };
+  shouldExecuteOnCPU(inputs: readonly unknown[], sizeThreshold?: number): boolean;
+}
+
+const watched = new WeakSet<Gpu>();
+/** What the device of webgpu has complained of: it does so where nobody waits, and what is read afterwards is of no worth. */
+const complaints: string[] = [];
+
+/**
+ * Fewer numbers than this are computed without the device where they have not been there: of shapes a graph relies on it. The backend
+ * says 1,000, by which tests with tiny tensors would never see its kernels for whole numbers.
+ */
+const ON_HOST_BELOW = 8;
+
+function watch(gpu: Gpu): void {
+  if (watched.has(gpu)) return;
+  watched.add(gpu);
+  gpu.device.addEventListener("uncapturederror", ({ error }) => complaints.push(error.message));
+  const { shouldExecuteOnCPU } = gpu;
+  gpu.shouldExecuteOnCPU = (inputs) => shouldExecuteOnCPU.call(gpu, inputs, ON_HOST_BELOW);
+}
+
+export interface Numbers {
+  readonly dims: readonly number[];
+  readonly data: readonly number[];
+}
+
+/** Runs a model once and sees that it leaves no tensor behind. Outputs by their names. */
+export async function execute(
+  model: GraphModel,
+  fed: ReadonlyMap<string, Tensor<number>>,
+  own?: Tf,
+): Promise<ReadonlyMap<string, Numbers>> {
+  const tf = own ?? (await tensorflow());
+  const before = tf.memory().numTensors;
+  const feeds = Object.fromEntries(
+    [...fed].map(([name, { dtype, axes, data }]) => {
+      const dims = axes.map((a) => a.size);
+      const numbers = Array.from(data as ArrayLike<number>);
+      return [
+        name,
+        dtype === "float"
+          ? tf.tensor(Float32Array.from(numbers), dims, "float32")
+          : tf.tensor(Int32Array.from(numbers), dims, "int32"),
+      ];
+    }),
+  );
+  const names = model.outputs.map((o) => o.name);
+  const made = names.length === 0 ? [] : model.execute(feeds, names);
+  const tensors = Array.isArray(made) ? made : [made];
+  const results = new Map<string, Numbers>();
+  for (const [i, tensor] of tensors.entries())
+    results.set(names[i]!, { dims: tensor.shape, data: Array.from(await tensor.data()) });
+  for (const t of [...Object.values(feeds), ...tensors]) t.dispose();
+  const left = tf.memory().numTensors - before;
+  if (left !== 0) throw new Error(`${left} tensors were left behind`);
+  if (complaints.length > 0) throw new Error(`the device complains: ${complaints.splice(0).join("\n")}`);
+  return results;
+}
