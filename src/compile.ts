@@ -1,19 +1,10 @@
 /** @file The pipeline on one screen: text to typed graph, and the graph that a backend sees. The only file that knows the order of phases. */
 import { hasErrors, Reporter, type Diagnostic, type Result } from "./diagnostics/diagnostic.ts";
-import {
-  clientTypes,
-  mapByPath,
-  mapWeights,
-  reportUnread,
-  select,
-  stateNames,
-  taskForms,
-  type Selected,
-} from "./elaborate/checkpoint.ts";
+import { elaborateBare } from "./elaborate/bare.ts";
+import { clientTypes, reportUnread, select, stateNames, taskForms, type Selected } from "./elaborate/checkpoint.ts";
 import { Elaborator, GivenUp, type TypeNote } from "./elaborate/elaborator.ts";
 import { checkEquation } from "./elaborate/laws.ts";
 import {
-  elaborateBare,
   elaborateModel,
   objectivesOf,
   settingFromText,
@@ -23,6 +14,7 @@ import {
 } from "./elaborate/models.ts";
 import type { Outline } from "./elaborate/outline.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
+import { mapByPath, mapWeights } from "./elaborate/weight-map.ts";
 import { drawCase, isOfSizes, smallSizes } from "./equivalence/cases.ts";
 import { randomOf, Tester } from "./equivalence/law.ts";
 import type { Graph, VerifiedGraph } from "./ir/graph.ts";

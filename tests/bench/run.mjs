@@ -10,11 +10,12 @@ import { parseArgs } from "node:util";
 import { bundle } from "../../src/build.mjs";
 import { machine } from "./machine.mjs";
 import { steps } from "./decoding.mjs";
-import { keyStrokes } from "./keystroke.mjs";
+import { keyStrokes, longProgram } from "./keystroke.mjs";
 import { rounds, tfm } from "./measure.mjs";
 import { plot } from "./plot.mjs";
 import { compare, graphIn, HOW, parseCase, subfolders } from "./runtime.mjs";
 import { writeCheckpoint } from "./synthetic.mjs";
+import { tfjsLayer } from "./tfjs.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -66,9 +67,11 @@ if (values.json)
 async function promises() {
   for (const option of ["--version", "--help"])
     add(`tfm ${option}`, await rounds(ROUNDS, () => tfm([option])), "0.15 s");
+  await texts(2000);
   await warm();
   await editor(2000);
   await decoding();
+  await inTfjs();
   add(
     `${HUGE}, text to graph, as a command`,
     await rounds(ROUNDS, () => tfm(["compile", "-m", HUGE, "--emit", "graph"])),
@@ -87,6 +90,27 @@ async function promises() {
       ),
       "0.7 s",
     );
+}
+
+/** Commands on programs: an example, and a program of so many lines. */
+async function texts(lines) {
+  const example = fileURLToPath(new URL("../../examples/language-model.tfm", import.meta.url));
+  add("tfm check of an example", await rounds(ROUNDS, () => tfm(["check", example])), "0.4 s");
+  const long = join(folder, "long.tfm");
+  writeFileSync(long, longProgram(lines));
+  add(`tfm fmt of ${lines} lines`, await rounds(ROUNDS, () => tfm(["fmt", long])), "0.3 s beyond the start");
+}
+
+/** A layer in TensorFlow.js, as compiled and as written by hand. */
+async function inTfjs() {
+  say(
+    "\nA layer of BERT-base in TensorFlow.js on wasm: times faster than written plainly, than with its maps flattened by hand",
+  );
+  const range = ({ median, least, most }) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+  for (const r of await tfjsLayer(tfm, folder, ROUNDS)) {
+    say(`    batch ${r.batch}, ${r.seq} places`.padEnd(32) + `${range(r.plain).padEnd(24)}${range(r.flat)}`);
+    results.push({ what: `a layer in TensorFlow.js, batch ${r.batch}, ${r.seq} places`, ...r });
+  }
 }
 
 /** Our graphs of these checkpoints beside those that others made: compiled here, timed and run. */
