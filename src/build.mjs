@@ -60,6 +60,8 @@ export async function bundle(folder = at("dist")) {
       ...common,
       platform: "browser",
       banner: {},
+      // Each name is kept by a call, which a program's own bundler would have to keep too.
+      keepNames: false,
       entryPoints: [{ in: "src/api/web.ts", out: "web" }],
       splitting: true,
       chunkNames: "chunks/[name]-[hash]",

@@ -12,6 +12,7 @@ import {
   type ModelResult,
   type Outside,
 } from "./elaborate/models.ts";
+import { explainProblem } from "./elaborate/problem.ts";
 import type { Outline } from "./elaborate/outline.ts";
 import { Program, type Found, type Library, type Module } from "./elaborate/program.ts";
 import { mapByPath, mapWeights } from "./elaborate/weight-map.ts";
@@ -23,10 +24,12 @@ import { concreteParams } from "./ir/params.ts";
 import { checkNames } from "./names/names.ts";
 import { optimize } from "./passes/optimize.ts";
 import { withCache, withoutCache } from "./passes/cache.ts";
+import { fixSizes, misfitOf, openSizes } from "./passes/fix-sizes.ts";
 import { lastPlaceOnly } from "./passes/last.ts";
 import { withOnce } from "./passes/once.ts";
 import { splitSteps } from "./passes/steps.ts";
 import { removeDead } from "./passes/dce.ts";
+import type { Costs } from "./rewrite/cost.ts";
 import { cycleOf, isUsed, ownSourcesOf, rewrite, type RewriteReport } from "./rewrite/index.ts";
 import type { SourceFile } from "./source/source.ts";
 import type * as ast from "./syntax/ast.ts";
@@ -51,6 +54,8 @@ export interface SourceRequest {
   readonly objective?: string;
   /** `-s name=text` */
   readonly settings: readonly { readonly name: string; readonly text: string }[];
+  /** Inputs with a default, by their names outside, that the artifact has not: each is what it is by default. */
+  readonly byDefault?: ReadonlySet<string>;
   /** The config.json of a checkpoint folder: its `checkpoint` declaration gives the model and the settings. */
   readonly config?: { readonly name: string; readonly value: Json };
 }
@@ -97,10 +102,12 @@ export interface PrepareOptions {
   readonly optimize: boolean;
   /** Of what a model that grows hands out at every place: that of all places (default), or of the last only. A model that does not grow has no last. */
   readonly logits?: "all" | "last" | undefined;
+  /** Open sizes that are fixed, by their names at the boundary or in the program (`--size`). */
+  readonly sizes?: ReadonlyMap<string, number>;
   /** Composite operators that the backend has a kernel for; the others are taken apart. */
   readonly keeps: (node: Extract<Graph["nodes"][number], { op: "call" }>) => boolean;
-  /** What the target can do, by name: for rewrites that ask (`when target.gelu`). */
-  readonly target?: object;
+  /** What the target can do, by name, for rewrites that ask (`when target.gelu`); and what nodes cost there. */
+  readonly target?: { readonly costs?: Costs };
 }
 
 /** Only the syntax tree, for `--emit ast`. */
@@ -281,6 +288,7 @@ function elaborated(
   const name = "decl" in target ? target.decl.name.name : "program";
   const e = using ?? new Elaborator(program, reporter, name);
   if (from) e.configRead = from.e.configRead;
+  if (request.byDefault) e.byDefault = request.byDefault;
   if (request.main) e.noteFiles.add(request.main.name);
   const outside = new Map<string, Outside>(from?.map.settings);
   for (const s of request.settings) outside.set(s.name, settingFromText(e, s.name, s.text, target.module));
@@ -354,23 +362,57 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
       : [{ name: "model" as const, graph: model.graph, given: NOTHING }];
   if (options.optimize) checkRewrites(model.program, reporter);
   const lastOnly = options.logits === "last";
+  const fixed = fixedSizes(graphs, options.sizes ?? new Map(), reporter);
   if (hasErrors(reporter.diagnostics)) return { diagnostics: reporter.diagnostics };
-  const value = graphs.map(({ name, graph: whole, given }): Prepared => {
-    const graph = lastOnly && name !== "encoder_model" ? lastPlaceOnly(whole) : whole;
+  const value = graphs.flatMap(({ name, graph: whole, given }): Prepared[] => {
+    const graph = fixSizes(lastOnly && name !== "encoder_model" ? lastPlaceOnly(whole) : whole, fixed);
+    if (fixed.size > 0 && !fits(graph, options.sizes!, reporter)) return [];
     let rewrites: RewriteReport | undefined;
     const made = optimize(withoutCache(graph), {
       keeps: options.keeps,
       enabled: options.optimize,
       rewrite(g) {
-        const done = rewrite(g, model.program, { keeps: options.keeps, target: options.target });
+        const done = rewrite(g, model.program, {
+          keeps: options.keeps,
+          target: options.target,
+          costs: options.target?.costs,
+        });
         rewrites = done.report;
         return done.graph;
       },
     });
     const inputDefaults = defaultsIn(graph, model);
-    return { name, graph: wellFormed(made), inputDefaults, given, ...(rewrites ? { rewrites } : {}) };
+    return [{ name, graph: wellFormed(made), inputDefaults, given, ...(rewrites ? { rewrites } : {}) }];
   });
-  return { value, diagnostics: reporter.diagnostics };
+  return { ...(reporter.hasErrors ? {} : { value }), diagnostics: reporter.diagnostics };
+}
+
+/** The symbols that are fixed, of all graphs. */
+function fixedSizes(
+  graphs: readonly Named[],
+  sizes: ReadonlyMap<string, number>,
+  reporter: Reporter,
+): ReadonlyMap<string, number> {
+  const fixed = new Map<string, number>();
+  const open = new Map(graphs.flatMap(({ graph }) => [...openSizes(graph)]));
+  for (const [name, n] of sizes) {
+    const found = [...open].find(([symbol, outside]) => outside === name || symbol === name);
+    if (found) fixed.set(found[0], n);
+    else reporter.report("model/size-unknown", { name, open: [...new Set(open.values())] });
+  }
+  return fixed;
+}
+
+/** Whether a graph with fixed sizes is still one: a sequence can be longer than a table. */
+function fits(graph: Graph, sizes: ReadonlyMap<string, number>, reporter: Reporter): boolean {
+  const misfit = misfitOf(graph);
+  if (!misfit) return true;
+  const { node, problem } = misfit;
+  const types = node.inputs.map((v) => v.type);
+  if (node.span) explainProblem((...said) => reporter.report(...said), problem, types, node.span);
+  const said = [...sizes].map(([name, n]) => `${name} ${n}`).join(" and ");
+  reporter.report("model/size-misfit", { said, op: node.op });
+  return false;
 }
 
 /** A program's own rewrites are used only where they hold, and end. */

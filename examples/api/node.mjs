@@ -1,5 +1,5 @@
 // Compiles a trained checkpoint, goes on from a text, and embeds two sentences: `node examples/api/node.mjs`.
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile, embed, generate, load } from "tfm-lang/node";
@@ -21,3 +21,4 @@ const bert = await load(join(out, "bert"));
 const [a, b] = await embed(bert, ["the long water", "they could see the long water"]);
 console.log("cosine", a.reduce((sum, x, i) => sum + x * b[i], 0).toFixed(3));
 await bert.close();
+rmSync(out, { recursive: true });

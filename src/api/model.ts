@@ -2,16 +2,30 @@
 import { chatText, type Message } from "../generate/chat.ts";
 import { DecodeFailure, type Decoder } from "../generate/decoder.ts";
 import { formRows } from "../generate/forms.ts";
+import { withDefaults, type GenerationDefaults } from "../generate/defaults.ts";
 import { generate as tokensOf, StopWatch, type Ended } from "../generate/generate.ts";
 import { inputsOfRows, type FilledInput } from "../generate/rows.ts";
 import { samplingProblem, type SamplingOptions } from "../generate/sampling.ts";
 import { decoderOver, type Loaded } from "../generate/session-decoder.ts";
 import { countOf, filledWith, memoryOf, type Session, type Tensor } from "../generate/session.ts";
 import type { Port, Signature } from "../generate/signature.ts";
-import { TextStream, type Encoded, type Tokenizer } from "../generate/tokenizer.ts";
+import { TextStream } from "../generate/text-stream.ts";
+import type { Encoded, Tokenizer } from "../generate/tokenizer.ts";
 import { TfmError } from "./error.ts";
 
-export type { Ended, Encoded, FilledInput, Message, Port, SamplingOptions, Session, Signature, Tensor, Tokenizer };
+export type {
+  Ended,
+  Encoded,
+  FilledInput,
+  GenerationDefaults,
+  Message,
+  Port,
+  SamplingOptions,
+  Session,
+  Signature,
+  Tensor,
+  Tokenizer,
+};
 
 /** What a folder's `load` needs from where it lies. */
 export interface ModelParts {
@@ -21,9 +35,11 @@ export interface ModelParts {
   readonly files: readonly { readonly file: string; readonly signature: Signature }[];
   readonly tasks: Readonly<Record<string, readonly string[]>>;
   readonly open: (file: string) => Promise<Session>;
+  /** A decoder over all files, where it is none over sessions. */
+  readonly decoder?: () => Promise<Decoder>;
   readonly tokenizer: () => Promise<Tokenizer>;
-  /** Tokens that end an answer, and those that an encoder-decoder's begins with. */
-  readonly defaults: () => Promise<{ readonly end: readonly number[]; readonly begin: readonly number[] }>;
+  /** What the checkpoint's generation_config.json says. */
+  readonly defaults: () => Promise<GenerationDefaults>;
 }
 
 /** A compiled model. Its parts are loaded when they are first needed; `close` frees them. */
@@ -72,8 +88,8 @@ export class Model {
     return (this.decoding ??= this.openDecoder());
   }
 
-  /** How the checkpoint's publisher generates. */
-  defaults(): ReturnType<ModelParts["defaults"]> {
+  /** How the checkpoint's publisher generates: what `generate` does where its options say nothing else. */
+  defaults(): Promise<GenerationDefaults> {
     return this.parts.defaults();
   }
 
@@ -91,6 +107,7 @@ export class Model {
   }
 
   private async openDecoder(): Promise<Decoder> {
+    if (this.parts.decoder) return this.parts.decoder();
     const loaded: Loaded[] = [];
     for (const { file, signature } of this.files) {
       const session = await this.session(file);
@@ -103,6 +120,7 @@ export class Model {
   }
 }
 
+/** What is left out is as the checkpoint's generation_config.json has it (`Model.defaults`), and where that says nothing, as is said here. */
 export interface GenerateOptions extends SamplingOptions {
   /** At most so many new tokens a row; by default as many as the model has places for, and 256 where nothing bounds it. */
   readonly maxTokens?: number;
@@ -142,12 +160,12 @@ export async function* generate(
   if (wrong) throw TfmError.of("generate/option", { option: wrong.option, reason: wrong.reason });
   const prompts = isOne(prompt) ? [prompt] : prompt;
   const [tokenizer, decoder, defaults] = await Promise.all([model.tokenizer(), model.decoder(), model.defaults()]);
-  const rows = prompts.map((p) => tokensFor(model, p, options.task, tokenizer));
+  const rows = await Promise.all(prompts.map((p) => tokensFor(model, p, options.task, tokenizer)));
   const streams = rows.map(() => new TextStream(tokenizer));
   const watches = rows.map(() => new StopWatch(options.stop ?? []));
   const stopped = new Set<number>();
   try {
-    for await (const event of tokensOf(decoder, rows, { ...defaults, ...options }, stopped)) {
+    for await (const event of tokensOf(decoder, rows, withDefaults(options, defaults), stopped)) {
       const { row } = event;
       if (event.kind === "token") {
         const shown = watches[row]!.push(streams[row]!.push(event.token));
@@ -173,9 +191,14 @@ function isOne(prompt: Prompt | readonly Prompt[]): prompt is Prompt {
   return typeof first === "object" && "role" in first;
 }
 
-function tokensFor(model: Model, prompt: Prompt, task: string | undefined, tokenizer: Tokenizer): readonly number[] {
+async function tokensFor(
+  model: Model,
+  prompt: Prompt,
+  task: string | undefined,
+  tokenizer: Tokenizer,
+): Promise<readonly number[]> {
   if (typeof prompt === "string") return rowsFor(model, { text: prompt }, task, tokenizer)[0]!.ids;
-  const said = chatText(prompt, tokenizer);
+  const said = await chatText(prompt, tokenizer);
   if ("reason" in said) throw TfmError.of("generate/tokenizer", { folder: model.name, reason: said.reason });
   return tokenizer.encode(said.text, { plain: true }).ids;
 }

@@ -2,6 +2,7 @@
 import { compile as compileCommand, type CompileOptions as CommandOptions } from "../cli/commands/compile.ts";
 import type { Io } from "../cli/io.ts";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import { openDecoder } from "../host/decoder.ts";
 import { openArtifact } from "../host/run.ts";
 import { readRecord } from "../host/record.ts";
 import { generationDefaults, openTokenizer } from "../host/texts.ts";
@@ -23,6 +24,8 @@ export interface CompileOptions extends Partial<
   readonly out: string;
   /** Settings of the model, as the language writes them. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  /** Open sizes of the inputs that are fixed, by the names that clients see. */
+  readonly sizes?: Readonly<Record<string, number>>;
   /** Clients that the folder is laid out for. */
   readonly for?: readonly string[];
 }
@@ -55,7 +58,7 @@ export async function compile(source: Source, options: CompileOptions): Promise<
     interactive: false,
     width: 120,
   };
-  const { settings = {}, for: clients, use = [], ...rest } = options;
+  const { settings = {}, sizes = {}, for: clients, use = [], ...rest } = options;
   const path = typeof source === "string" ? source : undefined;
   await compileCommand(io, path, {
     target: "onnx",
@@ -65,6 +68,7 @@ export async function compile(source: Source, options: CompileOptions): Promise<
     ...rest,
     json: true,
     use,
+    size: new Map(Object.entries(sizes)),
     set: Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     ...(clients === undefined || clients.length === 0 ? {} : { for: clients.join(",") }),
     ...(typeof source === "object" ? { expression: source.program } : {}),
@@ -90,8 +94,9 @@ export interface LoadOptions {
 export async function load(folder: string, { threads }: LoadOptions = {}): Promise<Model> {
   const { value: record, diagnostics } = readRecord(folder);
   if (!record) throw new TfmError(diagnostics);
+  const tfjs = record.target === "tfjs";
   const files = record.graphs?.map((g) => ({ file: g.file, signature: g })) ?? [
-    { file: "model.onnx", signature: record },
+    { file: tfjs ? "model.json" : "model.onnx", signature: record },
   ];
   return new Model({
     name: folder,
@@ -103,6 +108,7 @@ export async function load(folder: string, { threads }: LoadOptions = {}): Promi
       if (!session?.value) throw new TfmError(session?.diagnostics ?? opened.diagnostics);
       return session.value;
     },
+    ...(tfjs ? { decoder: async () => valueOf(await openDecoder(folder)) } : {}),
     tokenizer: async () => valueOf(openTokenizer(folder)),
     defaults: async () => valueOf(generationDefaults(folder)),
   });

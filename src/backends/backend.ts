@@ -6,6 +6,8 @@
  */
 import type { NodeOf } from "../ir/graph.ts";
 import type { Axis } from "../ir/type.ts";
+import type { Affine } from "../weights/affine.ts";
+import type { Part } from "../weights/materialize.ts";
 import type { WeightSource } from "../weights/source.ts";
 
 export interface Producer {
@@ -22,16 +24,22 @@ export interface PlannedTensor {
   readonly order: readonly Axis[];
   /** The order in which the program declares its axes, where that is another. */
   readonly declared?: readonly Axis[];
+  /** A stretch of the parameter only, as long as `order` says. */
+  readonly part?: Part;
   readonly dtype: "F32" | "F16";
   /** In bytes, as `length`. */
   readonly offset: number;
   readonly length: number;
 }
 
+/** A weight that may be written as bytes, which stand for numbers. */
+export type PackedTensor =
+  PlannedTensor | (Omit<PlannedTensor, "dtype"> & { readonly dtype: "U8"; readonly affine: Affine });
+
 /** An input or output of the artifact. A dimension is a number or the name of a size that is known at run time. */
 export interface Port {
   readonly name: string;
-  readonly dtype: "float32" | "int64" | "int32";
+  readonly dtype: "float32" | "float16" | "int64" | "int32";
   readonly dims: readonly (number | string)[];
 }
 

@@ -1,7 +1,7 @@
 /** @file `--for`: the clients that a compiled folder is laid out for, their configs, and the check of the folder by their rules. */
 import { join } from "node:path";
 import { describeOnnx } from "../backends/onnx/describe.ts";
-import { checkFolder, modelProblems } from "../clients/check.ts";
+import { checkFolder, checkTexts, modelProblems } from "../clients/check.ts";
 import type { ModelFacts } from "../clients/facts.ts";
 import { layoutFor, outputNames, planConfig, type FileLayout } from "../clients/plan.ts";
 import type { ClientRules, Role, StateRules } from "../clients/rules.ts";
@@ -10,7 +10,9 @@ import { diagnose, hasErrors, type Diagnostic, type Result } from "../diagnostic
 import { nearest } from "../diagnostics/suggest.ts";
 import type { PlannedFile } from "../host/artifact.ts";
 import { clientNames, readClient, viewFolder } from "../host/clients.ts";
+import { rolesOf } from "../generate/signature.ts";
 import { readJsonObject } from "../host/config.ts";
+import type { ArtifactRecord } from "../host/record.ts";
 import { openArtifact } from "../host/run.ts";
 import { statOf } from "../host/system.ts";
 import type { JsonValue } from "../weights/json.ts";
@@ -42,6 +44,26 @@ export function layoutOf(clients: readonly ClientRules[], dtype: string): Result
     clients.filter((c) => !c.record),
     dtype,
   );
+}
+
+/**
+ * Inputs that one of the clients does not feed and that have a default: without them in the model, each is what it is by default. An
+ * encoder-decoder's inputs are of two models, so what any model is fed counts for one that generates.
+ */
+export function unfedInputs(
+  { graph, inputDefaults }: Elaborated,
+  clients: readonly ClientRules[],
+  cache: boolean,
+): ReadonlySet<string> {
+  const once = !cache || graph.grows === undefined;
+  const unfed = [...inputDefaults.keys()].filter((name) =>
+    clients.some(({ roles: { encoder, ...others } }) => {
+      const roles = once ? [encoder] : Object.values(others);
+      const there = roles.filter((r) => r !== undefined);
+      return there.length > 0 && !there.some((r) => Object.hasOwn(r.inputs, name));
+    }),
+  );
+  return new Set(unfed);
 }
 
 /** The model with its outputs and states called as the clients do. */
@@ -90,6 +112,8 @@ export interface ForClients {
   readonly dtype: string;
   /** Is the cache one buffer that past and present share? */
   readonly shared: boolean;
+  /** What the model is compiled to run on. */
+  readonly provider: string;
 }
 
 /** The configs of the clients; errors say why a client would not run the model. */
@@ -100,6 +124,7 @@ export function configFiles({
   folder,
   dtype,
   shared,
+  provider,
 }: ForClients): Result<readonly PlannedFile[]> {
   if (clients.length === 0) return { value: [], diagnostics: [] };
   const models = parts.map((p) => ({ file: p.file, facts: factsOf(p) }));
@@ -122,6 +147,7 @@ export function configFiles({
     dtype,
     tables,
     shared,
+    provider,
   };
   const files: PlannedFile[] = [];
   const diagnostics: Diagnostic[] = [];
@@ -156,18 +182,27 @@ export function clientProblems(folder: string, clients: readonly ClientRules[]):
     );
 }
 
+/** How many tokens a model that generates has scores for. */
+function scoresOf(record: ArtifactRecord): number | undefined {
+  const stepped = record.graphs?.at(-1) ?? record;
+  const roles = stepped.states.length > 0 ? rolesOf(stepped) : undefined;
+  return roles === undefined || "reason" in roles ? undefined : roles.vocab;
+}
+
 /** What a client would say of a folder, whoever made it. */
 export function folderProblems(folder: string, client: ClientRules): readonly Diagnostic[] {
   const view = viewFolder(folder);
   if (!client.record) return checkFolder(view, client);
   const { value: artifact, diagnostics } = openArtifact(folder);
   if (!artifact) return diagnostics;
+  const { record } = artifact;
   // Each model file is opened: one that is no model, or refers to bytes that are not there, is found.
-  const models = (artifact.record.graphs ?? [{ file: "model.onnx" }]).flatMap(({ file }) => modelProblems(view, file));
-  const absent = client.tokenizer.filter((name) => view.size(name) === undefined);
-  return [
-    ...diagnostics,
-    ...models,
-    ...absent.map((file) => diagnose("client/no-tokenizer", { client: client.title, file })),
-  ];
+  const files = record.target === "tfjs" ? [] : (record.graphs ?? [{ file: "model.onnx" }]);
+  const models = files.flatMap(({ file }) => modelProblems(view, file));
+  // The record has named its files already: a tokenizer that it does not name is none that got lost.
+  const lost = (d: Diagnostic): boolean => d.code === "client/missing-file";
+  const texts = checkTexts(view, client, scoresOf(record)).map((d) =>
+    lost(d) ? diagnose("client/no-tokenizer", { client: client.title, file: client.tokenizer[0]! }) : d,
+  );
+  return [...diagnostics, ...models, ...texts];
 }

@@ -17,13 +17,14 @@ import {
 import { emitTfjs, SHARD_BYTES, type StoredAs } from "../backends/tfjs/emit.ts";
 import { refusals } from "../backends/tfjs/refuse.ts";
 import { rereadTfjs } from "../backends/tfjs/reread.ts";
+import type { Target } from "../backends/lowering/target.ts";
 import { tfjsKeeps, tfjsTargets, type ProviderName } from "../backends/tfjs/targets.ts";
 import type { FileLayout } from "../clients/plan.ts";
 import type { Prepared } from "../compile.ts";
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { PlannedFile } from "../host/artifact.ts";
 import { evaluateComputed } from "../host/computed.ts";
-import { planDataFile, planShards } from "../host/data-file.ts";
+import { planDataFile, planShards, rangeOfPlanned } from "../host/data-file.ts";
 import { statOf } from "../host/system.ts";
 import type { Graph } from "../ir/graph.ts";
 import { portsOf, type Ports } from "./record.ts";
@@ -62,7 +63,7 @@ export interface Part {
 export interface Backend {
   readonly keeps: Keeps;
   /** What the target can do. */
-  readonly target: object;
+  readonly target: Target;
   /** What the target cannot do. */
   readonly refusals: (graph: Graph) => readonly Diagnostic[];
   readonly emit: (prepared: Prepared, weights: Weights, producer: Producer) => Part;
@@ -81,6 +82,7 @@ export function backendOf(
         ? { usage: "--provider cuda goes with -t onnx" }
         : { backend: tfjs({ ...options, provider: options.provider }) };
   const { target, dtype } = options;
+  if (dtype === "uint8") return { usage: "--dtype uint8 goes with -t tfjs" };
   if (form === "shared" && target !== "onnx")
     return { usage: `--cache shared goes with -t onnx: it takes an operator of ONNX Runtime's own` };
   const provider = ONNX_PROVIDERS.find((p) => p === options.provider);
@@ -179,7 +181,14 @@ function tfjs({ provider = "any", dtype }: { provider?: ProviderName | undefined
     refusals,
     emit: (prepared, weights, producer) => {
       const { name, graph } = prepared;
-      const made = emitTfjs(graph, { provider, weights: sourceOf(weights), storedAs: dtype, name, producer });
+      const made = emitTfjs(graph, {
+        provider,
+        weights: sourceOf(weights),
+        storedAs: dtype,
+        rangeOf: (tensor) => rangeOfPlanned(tensor, sourceOf(weights), numbersOf(weights)),
+        name,
+        producer,
+      });
       const { model, planned, constants, shards, signature, nodeCounts } = made;
       const file = `${name}.json`;
       return {

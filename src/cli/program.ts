@@ -29,11 +29,13 @@ a program on the command line stands after -e, a model of the library after -m.
 const ABOUT_EQUIV = `
 Two SOURCEs, each a .tfm file, a checkpoint folder, a program after -e, or a model of the library after -m. Weights
 correspond by path, then by shape. Of two checkpoints of one architecture, the tensors that differ are listed.
+A SOURCE may also be a folder that \`tfm compile\` has written, for ONNX or TensorFlow.js: its files are read node by node,
+and what they compute is compared. --with compiled does the same with a folder of its own.
 `;
 export const VARIANTS = ["optimized", "cached", "compiled"] as const;
 export const TARGETS = ["onnx", "onnx-23", "onnx-17", "tfjs"] as const;
 export const PROVIDERS = ["cpu", "wasm", "webgpu", "node", "cuda"] as const;
-export const DTYPES = ["float32", "float16"] as const;
+export const DTYPES = ["float32", "float16", "uint8"] as const;
 export const LOGITS = ["all", "last"] as const;
 export const CACHE_FORMS = ["whole", "rows", "shared"] as const;
 export const BACKENDS = ["node", "webgpu", "wasm", "cpu"] as const;
@@ -67,7 +69,10 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
       ).choices(PROVIDERS),
     )
     .addOption(
-      new Option("--dtype <name>", "precision of weights, and of products in onnx; ports stay float32")
+      new Option(
+        "--dtype <name>",
+        "precision of weights; in onnx of products and caches too, other ports stay float32. uint8: matrices in a byte a number, with -t tfjs",
+      )
         .choices(DTYPES)
         .default("float32"),
     )
@@ -86,6 +91,12 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
         "--logits <places>",
         "of a model that generates: what it gives at all places (default), or at the last",
       ).choices(LOGITS),
+    )
+    .option(
+      "--size <name=n>",
+      "fix a size that the inputs leave open, by the name that clients see: sequence_length=1; repeatable",
+      collectSize,
+      new Map<string, number>(),
     )
     .option("--no-optimize", "leave every rewrite out")
     .option("--explain", "say which rewrites fired where, which nearly did, and why not; without -o nothing else")
@@ -126,9 +137,13 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
       ).choices(VARIANTS),
     )
     .addOption(
-      new Option("-t, --target <name>", "whose kernels the rewrites keep, or whose file it is")
-        .choices(TARGETS)
-        .default("onnx"),
+      repeatedChoice(
+        new Option(
+          "-t, --target <name>",
+          "whose kernels the rewrites keep, or whose file it is; twice with --with compiled: one target's files against the other's",
+        ),
+        TARGETS,
+      ).default([], "onnx"),
     )
     .option("--seed <n>", "seed of what is drawn; the same seed repeats a run exactly", whole, 0)
     .option("--budget <seconds>", "time for the comparison", whole, 60)
@@ -163,11 +178,15 @@ function commands(io: Io, end: (code: ExitCode) => void): Command {
     .option("-p, --prompt <text>", "what to go on from (of an encoder-decoder: the source); repeatable", collect, [])
     .option("--prompt-file <file>", "a prompt on each line, run together")
     .option("--max-tokens <n>", "at most so many new tokens", whole)
-    .option("--temperature <x>", "0, the default, takes the best token; above, tokens are drawn", real)
+    .option("--temperature <x>", "0 takes the best token; above, tokens are drawn", real)
     .option("--top-k <n>", "draw from so many of the best tokens", whole)
     .option("--top-p <x>", "draw from the best tokens that have this much of the probability together", real)
     .option("--repetition-penalty <x>", "makes tokens that were there already less likely; 1 is none", real)
     .option("--seed <n>", "of what is drawn", whole, 0)
+    .addHelpText(
+      "after",
+      "\nWhat is left out is as the checkpoint's generation_config.json has it; --temperature 0 takes the best token always.",
+    )
     .option("--stop <text>", "a text that ends the answer; repeatable", collect, [])
     .option("--ignore-end", "go on after tokens that end a text")
     .option("--chat", "the prompt is a message, put into the tokenizer's chat template")
@@ -227,10 +246,26 @@ function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
 
+/** An option that may be given several times, each time one of these. */
+function repeatedChoice(option: Option, choices: readonly string[]): Option {
+  return option.choices(choices).argParser((value, before: readonly string[]) => {
+    if (!choices.includes(value)) throw new InvalidArgumentError(`Allowed choices are ${choices.join(", ")}.`);
+    return [...before, value];
+  });
+}
+
 function real(text: string): number {
   const n = Number(text);
   if (text.trim() === "" || !Number.isFinite(n)) throw new InvalidArgumentError("It takes a number.");
   return n;
+}
+
+/** `name=n`, beside those before it. */
+function collectSize(text: string, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const [, name, digits] = /^([^=]+)=(\d+)$/.exec(text) ?? [];
+  if (name === undefined || !Number.isSafeInteger(Number(digits)) || Number(digits) < 1)
+    throw new InvalidArgumentError("Write a name and a whole number from 1 on: sequence_length=1.");
+  return new Map([...before, [name, Number(digits)]]);
 }
 
 function whole(text: string): number {

@@ -8,6 +8,7 @@ import { asWhole, type HandedState } from "../generate/whole.ts";
 import type { Type } from "../ir/type.ts";
 import type { Part } from "./parts.ts";
 import type { Run } from "./self-check.ts";
+import { isCausal } from "../passes/causal.ts";
 import { tableBounds } from "../ir/tables.ts";
 
 export interface Ports {
@@ -15,6 +16,7 @@ export interface Ports {
   readonly outputs: readonly ArtifactPort[];
   readonly states: readonly ArtifactState[];
   readonly count?: string;
+  readonly causal?: true;
 }
 
 export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature, cache?: OnnxCache): Ports {
@@ -66,6 +68,7 @@ export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature
           };
     }),
     ...(cache?.count === undefined ? {} : { count: cache.count }),
+    ...(isCausal(graph) ? { causal: true as const } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /** @file Small inputs that a model can be run on: tokens that its tables have, positions in order, a mask with one padded place. */
 import type { Prepared } from "../compile.ts";
 import type { Graph, Input } from "../ir/graph.ts";
+import { concreteStates } from "../ir/states.ts";
 import { tableBounds } from "../ir/tables.ts";
 import { pastSymbol } from "../passes/cache.ts";
 import { BEGUN } from "../passes/cache-last.ts";
@@ -23,6 +24,10 @@ export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
   // What is handed on of what does not grow is there as a whole from the second step on.
   for (const [symbol, size] of [...sizes])
     if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
+  for (const state of concreteStates(graph))
+    for (const [i, { size }] of state.past.type.axes.entries())
+      if (size.symbol !== undefined && !sizes.has(size.symbol))
+        sizes.set(size.symbol, past === 0 ? 0 : state.present.type.axes[i]!.size.evaluate(sizes));
   sizes.set(BEGUN, past === 0 ? 0 : 1);
   return sizes;
 }

@@ -13,7 +13,7 @@ import type { Tensor } from "../ops/op.ts";
 import { EvaluationError, places } from "../ops/tensor.ts";
 import { isMask, sampleInputs, sampleSizes, type Sizes } from "./sample.ts";
 
-/** Values as a runtime takes and gives them. */
+/** Values as a runtime takes and gives them; what it has in another precision is converted on the way. */
 export interface Boundary {
   readonly dtype: "float32" | "int64";
   readonly dims: readonly number[];
@@ -43,7 +43,7 @@ interface Step {
 /** `runs` gives the way to run each of the model's graphs, by its name. */
 export async function selfCheck(
   model: Elaborated,
-  options: Pick<PrepareOptions, "cache" | "logits">,
+  options: Pick<PrepareOptions, "cache" | "logits" | "sizes">,
   param: (path: string) => Tensor<number>,
   runs: (name: Prepared["name"]) => Run,
   dtype: keyof typeof TOLERANCE = "float32",
@@ -73,13 +73,15 @@ async function checkGraph(
 ): Promise<SelfCheck> {
   const { graph } = prepared;
   const states = concreteStates(graph);
+  const { past, places } = fixedPlaces(graph, states);
+  if (past !== undefined) return { kind: "not-run", reason: "its past is of a fixed length" };
   const steps: Step[] =
     states.length > 0
       ? [
-          { name: "first step", now: 4, past: 0 },
-          { name: "second step", now: 1, past: 4 },
+          { name: "first step", now: places ?? 4, past: 0 },
+          { name: "second step", now: places ?? 1, past: places ?? 4 },
         ]
-      : [{ name: "whole sequence", now: 4, past: 0 }];
+      : [{ name: "whole sequence", now: places ?? 4, past: 0 }];
   let kept:
     | { readonly reference: ReadonlyMap<string, Tensor<number>>; readonly boundary: ReadonlyMap<string, Boundary> }
     | undefined;
@@ -112,6 +114,15 @@ async function checkGraph(
     kept = { reference: wanted.states, boundary: new Map(states.map((s) => [s.path, found.get(s.presentName)!])) };
   }
   return { kind: "agrees", error: worst, steps: steps.length };
+}
+
+/** How many places a step and its past have, where that is fixed. */
+function fixedPlaces(graph: Graph, states: readonly State[]): { readonly places?: number; readonly past?: number } {
+  const along = graph.inputs.flatMap((i) => i.value.type.axes).find((a) => a.name === graph.grows);
+  const grows = states.flatMap((s) => s.present.type.axes.map((a, i) => [s.past.type.axes[i]?.size, a.size] as const));
+  const past = grows.find(([before, now]) => before && !before.equals(now))?.[0]?.known;
+  const places = along?.size.known;
+  return { ...(places === undefined ? {} : { places }), ...(past === undefined ? {} : { past }) };
 }
 
 /** What the program means by these inputs, or why they cannot be fed to it: a table shorter than the sequence. */

@@ -1,7 +1,7 @@
 /** @file Reads a folder by a client's own rules and says what would fail in the client, whoever wrote the folder. */
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import type { JsonValue } from "../weights/json.ts";
-import { layersOf, type LayerStates, type ModelFacts } from "./facts.ts";
+import { layersOf, vocabularyOf, type LayerStates, type ModelFacts } from "./facts.ts";
 import { checkKeys } from "./keys.ts";
 import { checkPorts } from "./ports.ts";
 import {
@@ -14,6 +14,7 @@ import {
   type RoleRules,
   type StateRules,
 } from "./rules.ts";
+import { vocabularyIn, vocabularyProblem } from "./vocabulary.ts";
 
 /** A folder as it is looked at; names have `/` between folders. */
 export interface FolderView {
@@ -32,10 +33,23 @@ export function checkFolder(folder: FolderView, client: ClientRules): readonly D
   const config = read.value;
   if (typeof config !== "object" || config === null || Array.isArray(config))
     return [diagnose("client/config", { file, reason: "it holds no object" })];
-  const tokenizer = client.tokenizer
-    .filter((name) => folder.size(name) === undefined)
-    .map((name) => missing(client, name, "to turn text into tokens"));
-  return [...checkKeys(client, config), ...checkModels(folder, client, config), ...tokenizer];
+  const models = checkModels(folder, client, config);
+  return [...checkKeys(client, config), ...models.diagnostics, ...checkTexts(folder, client, models.vocab)];
+}
+
+/** What turns text into tokens, and how the client generates. `vocab`: how many tokens a model that generates has scores for. */
+export function checkTexts(folder: FolderView, client: ClientRules, vocab: number | undefined): readonly Diagnostic[] {
+  const there = (name: string): boolean => folder.size(name) !== undefined;
+  return [...client.tokenizer, ...(client.reads ?? []).filter(there)].flatMap((file): Diagnostic[] => {
+    if (!there(file)) return [missing(client, file, "to turn text into tokens")];
+    const read = folder.json(file);
+    if ("reason" in read) return [diagnose("client/config", { file, reason: read.reason })];
+    if (file !== "tokenizer.json") return [];
+    const vocabulary = vocabularyIn(read.value);
+    if (!vocabulary) return [diagnose("client/config", { file, reason: "there is no vocabulary in it" })];
+    const reason = vocab === undefined ? undefined : vocabularyProblem(vocabulary, vocab);
+    return reason === undefined ? [] : [diagnose("client/vocabulary", { file, reason })];
+  });
 }
 
 function missing(client: ClientRules, file: string, purpose: string): Diagnostic {
@@ -47,9 +61,15 @@ interface Found {
   readonly files: readonly string[];
 }
 
-function checkModels(folder: FolderView, client: ClientRules, config: JsonValue): Diagnostic[] {
+interface CheckedModels {
+  readonly diagnostics: readonly Diagnostic[];
+  /** Of a model that generates: how many tokens it has scores for. */
+  readonly vocab?: number | undefined;
+}
+
+function checkModels(folder: FolderView, client: ClientRules, config: JsonValue): CheckedModels {
   const { type: key, file } = client.config;
-  if (key === undefined) return [];
+  if (key === undefined) return { diagnostics: [] };
   const type = valueAt(config, key);
   const problems: Diagnostic[] = [];
   const known = Object.values(client.roles).some((role) => typesOf(role).includes(String(type)));
@@ -59,7 +79,7 @@ function checkModels(folder: FolderView, client: ClientRules, config: JsonValue)
   }
   const found = roleOf(folder, client, config, known ? String(type) : undefined);
   if ("missing" in found)
-    return [...problems, ...found.missing.map((name) => missing(client, name, "for the model itself"))];
+    return { diagnostics: [...problems, ...found.missing.map((name) => missingModel(folder, client, config, name))] };
   const counts = known ? countsOf(found.role, String(type)) : undefined;
   for (const name of found.files) problems.push(...checkModel(folder, client, config, name, found.role, counts));
   const { require = {} } = found.role;
@@ -75,7 +95,40 @@ function checkModels(folder: FolderView, client: ClientRules, config: JsonValue)
         }),
       );
   }
-  return problems;
+  const last = folder.model(found.files.at(-1)!);
+  const vocab = "value" in last && found.role.states ? vocabularyOf(last.value) : undefined;
+  const vocabKey = found.role.vocab;
+  const stated = vocabKey === undefined ? undefined : valueAt(config, vocabKey);
+  if (vocabKey !== undefined && vocab !== undefined && stated !== undefined && stated !== vocab)
+    problems.push(
+      diagnose("client/layers", {
+        file,
+        key: vocabKey,
+        stated: JSON.stringify(stated),
+        found: vocab,
+        what: "tokens with a score",
+      }),
+    );
+  return { diagnostics: problems, vocab };
+}
+
+/** A model file that is not there; where one of another type of numbers is, that is likely what was meant. */
+function missingModel(folder: FolderView, client: ClientRules, config: JsonValue, file: string): Diagnostic {
+  const { options, file: from } = client.config;
+  const { models, suffixes } = client.layout;
+  const names = Object.values(client.roles).flatMap((role) => role.files);
+  const others = names.flatMap((name) =>
+    Object.values(suffixes).map((suffix) => join(models, `${name}${suffix}.onnx`)),
+  );
+  const other = others.find((name) => folder.size(name) !== undefined);
+  const stated = options && valueAt(valueAt(config, options.key), options.dtype);
+  const why = stated === undefined ? "" : `${from} says ${options!.dtype} ${JSON.stringify(stated)}, and `;
+  return diagnose(
+    "client/missing-file",
+    { client: client.title, file, purpose: "for the model itself" },
+    undefined,
+    other === undefined ? {} : { hint: `${why}${other} is there` },
+  );
 }
 
 /** The role that the type and the files that are there have in common. */
@@ -100,15 +153,19 @@ function roleOf(
   return { missing: nearest ? nearest.files.filter((f) => folder.size(f) === undefined) : [client.config.file] };
 }
 
-/** The model files: where the config names it that one, else those of the first suffix that is there. */
+/** The model files: where the config names it that one, or those of the type of numbers that it names; else of the first suffix that is there. */
 function filesOf(folder: FolderView, client: ClientRules, config: JsonValue, role: RoleRules): readonly string[] {
   const { model } = client.config;
   if (model !== undefined) {
     const named = valueAt(config, model);
     return [typeof named === "string" ? named : `${role.files[0]!}.onnx`];
   }
-  const { models, suffixes } = client.layout;
+  const { models, suffixes, dtypes = {} } = client.layout;
   const at = (suffix: string): string[] => role.files.map((f) => join(models, `${f}${suffix}.onnx`));
+  const { options } = client.config;
+  const stated = options && valueAt(valueAt(config, options.key), options.dtype);
+  const own = Object.keys(dtypes).find((name) => dtypes[name] === stated);
+  if (own !== undefined) return at(suffixes[own] ?? "");
   const all = Object.values(suffixes).map(at);
   return all.find((files) => files.every((f) => folder.size(f) !== undefined)) ?? at("");
 }

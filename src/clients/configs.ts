@@ -1,6 +1,6 @@
 /** @file The configs that clients read: the checkpoint's own with what is missing added, or one made from a template. */
 import type { JsonValue } from "../weights/json.ts";
-import { layersOf, type ModelFacts } from "./facts.ts";
+import { layersOf, vocabularyOf, type ModelFacts } from "./facts.ts";
 import { countsOf, valueAt, type ClientRules, type RoleRules } from "./rules.ts";
 
 type JsonObject = { readonly [key: string]: JsonValue };
@@ -25,6 +25,8 @@ export interface ConfigRequest {
   readonly tables: ReadonlyMap<string, number>;
   /** Is the cache one buffer that past and present share? */
   readonly shared: boolean;
+  /** What the model was compiled to run on: `cpu`. */
+  readonly provider: string;
 }
 
 /** The text of the client's config. */
@@ -76,15 +78,9 @@ function amended(request: ConfigRequest): JsonObject {
   return config;
 }
 
-/** The size of the last axis of the scores. */
-function vocabularyOf(model: ModelFacts): number | undefined {
-  const last = model.outputs.find((o) => o.name === "logits")?.dims.at(-1);
-  return typeof last === "number" ? last : undefined;
-}
-
 /**
  * A template with its `$` filled in; what there is no value for is left out. `a | b` takes the first that there is: a word
- * is a key, of what the `$` names, `table NAME` the size of the table that an input is looked up in, a number itself.
+ * is a key, of what the `$` names, `table NAME` the size of the table that an input is looked up in, a number, `true` or `false` itself.
  */
 function filled(value: JsonValue, request: ConfigRequest): JsonValue | undefined {
   if (typeof value === "string" && value.startsWith("$")) return lookup(value.slice(1), request);
@@ -111,6 +107,8 @@ function lookup(text: string, request: ConfigRequest): JsonValue | undefined {
       return request.file;
     case "shared":
       return request.shared;
+    case "providers":
+      return request.client.config.providers?.[request.provider] ?? [];
     case "vocab":
       return vocabularyOf(model);
     case "layers":
@@ -127,6 +125,8 @@ function lookup(text: string, request: ConfigRequest): JsonValue | undefined {
       return model.inputs.find((i) => i.name === choices[0])?.name;
     case "output":
       return model.outputs.find((o) => o.name === choices[0])?.name;
+    case "generation":
+      return firstOf(choices, [generation], request);
     case "token":
     case "config":
       return firstOf(choices, what === "token" ? [generation, checkpoint] : [checkpoint], request);
@@ -141,7 +141,7 @@ function firstOf(
   { tables }: ConfigRequest,
 ): JsonValue | undefined {
   for (const choice of choices) {
-    if (/^\d+$/.test(choice)) return Number(choice);
+    if (/^(\d+|true|false)$/.test(choice)) return JSON.parse(choice) as JsonValue;
     const [kind, name] = choice.split(" ");
     if (kind === "table" && name !== undefined) {
       const size = tables.get(name);

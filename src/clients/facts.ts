@@ -60,3 +60,9 @@ function numberIn(name: string, pattern: string): number | undefined {
   const inside = name.slice(before.length, name.length - after.length);
   return /^\d+$/.test(inside) ? Number(inside) : undefined;
 }
+
+/** The size of the last axis of the scores. */
+export function vocabularyOf(model: ModelFacts): number | undefined {
+  const last = model.outputs.find((o) => o.name === "logits")?.dims.at(-1);
+  return typeof last === "number" ? last : undefined;
+}

@@ -64,6 +64,7 @@ export interface CompiledModel {
   readonly dtype: string;
   readonly tables: ReadonlyMap<string, number>;
   readonly shared: boolean;
+  readonly provider: string;
 }
 
 /** The client's own config for a compiled model, as a file; errors say why the client would not run it. */
@@ -81,15 +82,16 @@ export function planConfig(client: ClientRules, compiled: CompiledModel): Result
       ],
     };
   const type = typeFor(client, role, compiled);
-  if (typeof type !== "string") return { diagnostics: [type] };
-  const states = statesFor(role, type);
+  // What the model takes and gives comes first: no type would help where that does not fit.
+  const states = typeof type === "string" ? statesFor(role, type) : role.states;
   const checked = compiled.models.flatMap(
     ({ file, facts }) => checkPorts({ client, role, model: facts, file, states }).diagnostics,
   );
   if (hasErrors(checked)) return { diagnostics: checked };
+  if (typeof type !== "string") return { diagnostics: [type] };
   const stepped = compiled.models.at(-1)!;
   const chunks = Object.fromEntries(compiled.models.map((m) => [baseOf(m.file), m.facts.data.length]));
-  const { checkpoint, generation, dtype, tables, shared } = compiled;
+  const { checkpoint, generation, dtype, tables, shared, provider } = compiled;
   const text = configFor({
     client,
     role,
@@ -102,6 +104,7 @@ export function planConfig(client: ClientRules, compiled: CompiledModel): Result
     dtype,
     tables,
     shared,
+    provider,
   });
   return { value: { name: client.config.file, text }, diagnostics: checked };
 }
@@ -119,7 +122,7 @@ const NAMES: Readonly<Record<Role, string>> = {
 function typeFor(
   client: ClientRules,
   role: RoleRules,
-  { checkpoint, nearest, models }: CompiledModel,
+  { checkpoint, nearest, models, role: compiledRole }: CompiledModel,
 ): string | Diagnostic {
   const known = typesOf(role);
   const fits = (type: string): boolean => {
@@ -132,7 +135,7 @@ function typeFor(
   if (named !== undefined && fits(named)) return named;
   if (!checkpoint) return role.generic;
   const type = named ?? (typeof own === "string" ? own : "that the config does not name");
-  return diagnose("client/no-type", { client: client.title, type }, undefined, {
+  return diagnose("client/no-type", { client: client.title, type, what: NAMES[compiledRole] }, undefined, {
     hint: `name one that it knows in the family's map, \`client "${client.name}" => "${role.generic}"\`, and give the file with --use; without --for, \`tfm run\` runs the folder`,
   });
 }

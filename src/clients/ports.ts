@@ -22,9 +22,11 @@ export interface CheckedPorts {
 export function checkPorts({ client, role, model, file, states = role.states }: PortCheck): CheckedPorts {
   const { layers, inputs } = states ? layersOf(model, states) : { layers: [], inputs: model.inputs };
   const fed = inputs.flatMap((port) => inputProblem(port, client, role, file));
+  const unread = diagnose("client/output", { client: client.title, model: file, wanted: role.outputs });
   const read = model.outputs.some((o) => role.outputs.includes(o.name))
     ? []
-    : [diagnose("client/output", { client: client.title, model: file, wanted: role.outputs })];
+    : // Whoever generates has to have scores; what else a model puts out a program may read by itself.
+      [states ? { ...unread, severity: "error" as const } : unread];
   const kept = states ? layers.flatMap((layer) => stateProblems(layer, states, client, file)) : [];
   return { layers, diagnostics: [...fed, ...read, ...firstOfEach(kept)] };
 }

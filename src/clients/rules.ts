@@ -18,6 +18,8 @@ export interface ClientRules {
   readonly layout: Layout;
   /** Files without which the client turns no text into tokens. */
   readonly tokenizer: readonly string[];
+  /** Other files of JSON that it reads where they are there. */
+  readonly reads?: readonly string[];
   readonly config: ConfigRules;
   readonly roles: Partial<Readonly<Record<Role, RoleRules>>>;
   /** Forms of the cache that it can use beside a whole past in and a whole present out. */
@@ -50,6 +52,8 @@ export interface ConfigRules {
   readonly options?: { readonly key: string; readonly data: string; readonly dtype: string };
   /** The config, where it is not the checkpoint's: values that begin with `$` are filled in (`configs.ts`). */
   readonly template?: JsonValue;
+  /** What the client is told of a provider, by its name here; of one that is not here, nothing. */
+  readonly providers?: Readonly<Record<string, JsonValue>>;
   /** The keys that the client knows, each with the kind of its value; absent: others do no harm. */
   readonly keys?: KeyTree;
 }
@@ -70,6 +74,8 @@ export interface RoleRules {
   /** Other words for an output that the client reads: `{ "logits": ["prediction_logits"] }`. A compiled model has the client's. */
   readonly aliases?: Readonly<Record<string, readonly string[]>>;
   readonly states?: StateRules;
+  /** Where the config has the number of tokens that there are scores for. */
+  readonly vocab?: string;
   /** What the config must say. */
   readonly require?: Readonly<Record<string, JsonValue>>;
   /** The type for a model that no checkpoint gives a type. */

@@ -5,13 +5,13 @@
  * node of the graph, typed as it is made. So every expression has a type, and a block is checked where it is applied.
  */
 import type { Code, Extras, ParamsOf } from "../diagnostics/diagnostic.ts";
+import { explainProblem } from "./problem.ts";
 import { Reporter } from "../diagnostics/diagnostic.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Value } from "../ir/graph.ts";
 import { Size } from "../ir/size.ts";
 import { showType, type Axis, type Dtype, type Type } from "../ir/type.ts";
 import type { AttrsOf, PrimitiveName } from "../ops/attributes.ts";
-import type { Problem } from "../ops/op.ts";
 import { infer } from "../ops/registry.ts";
 import type { Span } from "../source/source.ts";
 import { Frame, type FrameKind } from "./frame.ts";
@@ -61,6 +61,8 @@ export class Elaborator {
   paths = new Map<string, Span>();
   /** The name that an unlabelled block takes from the `let` it stands in. */
   letName: string | undefined;
+  /** Inputs of the model that are what they are by default, by their names outside. */
+  byDefault: ReadonlySet<string> = new Set();
   /** The `let` being evaluated, whatever it applies: what is kept is named by it. */
   currentLet: string | undefined;
   repeatDepth = 0;
@@ -141,7 +143,8 @@ export class Elaborator {
       attrs,
     );
     if ("problem" in inferred) {
-      this.explain(inferred.problem, inputs, span, places);
+      const types = inputs.map((v) => v.type);
+      explainProblem((...said) => this.fail(...said), inferred.problem, types, span, places);
       return undefined;
     }
     return this.builder.node(op, inputs, attrs, inferred.types, span);
@@ -157,70 +160,6 @@ export class Elaborator {
   ): V {
     const made = this.emit(op, inputs, attrs, span, places);
     return made ? tensor(made[0]!) : INVALID;
-  }
-
-  private explain(problem: Problem, inputs: readonly Value[], span: Span, places: readonly Span[]): void {
-    const operand = (i: number): string => (inputs[i] ? showType(inputs[i]!.type) : "nothing");
-    const at = (i: number): Span => places[i] ?? span;
-    switch (problem.kind) {
-      case "axis-missing":
-        this.fail("axis/missing", { axis: problem.axis, type: operand(problem.operand) }, at(problem.operand), {
-          hint: `it has the axes ${inputs[problem.operand]?.type.axes.map((a) => a.name).join(", ") || "(none)"}`,
-        });
-        return;
-      case "axis-sizes":
-        this.fail(
-          "axis/two-sizes",
-          { axis: problem.axis, first: problem.first.size.toString(), second: problem.second.size.toString() },
-          span,
-          {
-            related: [
-              ...(problem.first.origin
-                ? [
-                    {
-                      span: problem.first.origin,
-                      message: `${problem.axis} is ${problem.first.size.toString()} from here`,
-                    },
-                  ]
-                : []),
-              ...(problem.second.origin
-                ? [{ span: problem.second.origin, message: `and ${problem.second.size.toString()} from here` }]
-                : []),
-            ],
-            hint: `the two sides are ${operand(problem.operands[0])} and ${operand(problem.operands[1])}; rename one axis (\`x[${problem.axis} -> other]\`) if they are not the same thing`,
-          },
-        );
-        return;
-      case "axis-twice":
-        this.fail("axis/twice", { axis: problem.axis }, span, {
-          hint: `rename one of them first: \`x[${problem.axis} -> other]\``,
-        });
-        return;
-      case "dtype":
-        this.fail("type/dtype", { expected: problem.expected.join(" or "), found: problem.found }, at(problem.operand));
-        return;
-      case "split-size": {
-        const parts = problem.parts.map((p) => p.size.toString()).join(" * ");
-        this.fail("axis/split-size", { axis: problem.axis.name, size: problem.axis.size.toString(), parts }, span, {
-          related: problem.axis.origin
-            ? [{ span: problem.axis.origin, message: `${problem.axis.name} comes from here` }]
-            : [],
-        });
-        return;
-      }
-      case "out-of-range":
-        this.fail(
-          "axis/out-of-range",
-          {
-            axis: problem.axis.name,
-            size: problem.axis.size.toString(),
-            start: problem.start.toString(),
-            end: problem.end.toString(),
-          },
-          span,
-        );
-        return;
-    }
   }
 
   constant(value: number, dtype: Dtype, span: Span): Value {

@@ -334,7 +334,7 @@ function asSetting(e: Elaborator, param: ast.Param, v: V, frame: Frame, span: Sp
   return fitted.kind === "number" ? { ...fitted, origin: fitted.origin ?? span } : fitted;
 }
 
-/** An input of the model: of the artifact too, if it has no default or is given a name outside. */
+/** An input of the model: of the artifact too, if it has no default or is given a name outside, and that is not to be left out. */
 function declareInput(
   e: Elaborator,
   s: ast.Input,
@@ -373,7 +373,7 @@ function declareInput(
     frame.set(name, INVALID);
     return;
   }
-  if (s.default && s.outside === undefined) {
+  if (s.default && (s.outside === undefined || e.byDefault.has(s.outside.value))) {
     const given = s.default;
     frame.set(name, { lazy: () => evaluate(e, given, frame) });
     return;

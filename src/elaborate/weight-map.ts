@@ -6,6 +6,7 @@ import type { Graph } from "../ir/graph.ts";
 import { concreteParams } from "../ir/params.ts";
 import { showAxis } from "../ir/type.ts";
 import type * as ast from "../syntax/ast.ts";
+import { partOf } from "../weights/stretch.ts";
 import type { Checkpoint, StoredTensor, WeightMap, WeightSource } from "../weights/source.ts";
 import { glob, matchPath, texts, type Line, type Selected } from "./checkpoint.ts";
 import { Elaborator } from "./elaborator.ts";
@@ -106,7 +107,11 @@ export function mapByPath(model: string, graph: Graph, checkpoint: Checkpoint): 
 }
 
 function tensorsOf(source: WeightSource | undefined): readonly StoredTensor[] {
-  return source?.kind === "stored" ? [source.tensor] : source?.kind === "computed" ? source.tensors : [];
+  return source?.kind === "stored"
+    ? [source.tensor.within ?? source.tensor]
+    : source?.kind === "computed"
+      ? source.tensors
+      : [];
 }
 
 function renamed(map: Selected, checkpoint: Checkpoint): Map<string, StoredTensor> {
@@ -185,7 +190,10 @@ function evaluateLine(
   );
   if (full.kind !== "tensor") return undefined;
   builder.output("weight", full.value, "weight");
-  return { kind: "computed", tensors: builder.inputs.map((i) => reading.read.get(i.value)!), graph: builder.build() };
+  const tensors = builder.inputs.map((i) => reading.read.get(i.value)!);
+  const graph = builder.build();
+  const part = tensors.length === 1 ? partOf(graph, tensors[0]!) : undefined;
+  return part && "stretch" in part ? part.stretch : { kind: "computed", tensors, graph, ...part };
 }
 
 function refuse(e: Elaborator, tensor: StoredTensor): undefined {

@@ -24,6 +24,8 @@ export interface Case {
   readonly flat: Flat;
   /** Left and right nodes to be compared. */
   readonly pairs: readonly (readonly [number, number])[];
+  /** One side has values in other arrangements than the other: it was read from a file. */
+  readonly rearranged?: boolean;
   /** Leaves whose numbers are given. */
   readonly fixed?: ReadonlyMap<number, Tensor<number>>;
 }
@@ -124,11 +126,17 @@ export function drawCase(
     const next = suspects.map((_, i) => suspects.map((_s, j) => (choice[j] ?? 0) + (i === j ? 1 : 0)));
     for (const n of next) {
       const key = n.join(",");
-      if (tried.has(key)) continue;
+      const beyond = n.some((at, i) => at >= preference(names.indexOf(suspects[i]!), suspects[i]!).length);
+      if (beyond || tried.has(key)) continue;
       tried.add(key);
       waiting.push(n);
     }
-    if (waiting.length === 0) waiting.push(choice);
+    if (waiting.length > 0) continue;
+    // No size of those that the mistakes name fits the others: these are tried as well, all from the start.
+    const rest = names.filter((name) => !suspects.includes(name));
+    suspects.push(...rest);
+    if (rest.length > 0) tried.clear();
+    waiting.push(rest.length > 0 ? [] : choice);
   }
   if (best) return { case: best.case };
   const [first] = last;

@@ -68,7 +68,12 @@ function differingPoint(c: Case, random: Random): Point | undefined {
 }
 
 /** Each element in turn the simplest number with which the sides still differ visibly. */
-export function simplified(c: Case, start: Point, outOfTime: () => boolean): Point {
+export function simplified(
+  c: Case,
+  start: Point,
+  outOfTime: () => boolean,
+  keeps: (point: Point) => boolean = () => true,
+): Point {
   let best = start;
   const enough = Math.min(VISIBLE, start.difference / 10);
   for (const [id, tensor] of start.leaves) {
@@ -86,7 +91,8 @@ export function simplified(c: Case, start: Point, outOfTime: () => boolean): Poi
           !next ||
           !(next.difference > Math.max(enough, TOLERANCE)) ||
           next.difference < start.difference / 10 ||
-          Number.isFinite(next.difference) !== Number.isFinite(start.difference)
+          Number.isFinite(next.difference) !== Number.isFinite(start.difference) ||
+          !keeps(next)
         )
           continue;
         best = next;
@@ -109,6 +115,7 @@ function replaced(leaves: Leaves, id: number, index: number, value: number): Lea
 
 /** The first value of a side (0: left, 1: right) that the other side never has. */
 export function partingOf(c: Case, point: Point, side: 0 | 1): Parting | undefined {
+  if (c.rearranged) return rearrangedParting(c, point, side);
   const others = c.flat.cone(c.pairs.map((p) => p[1 - side]!)).flatMap((id) => point.values.get(id) ?? []);
   for (const id of c.flat.cone(c.pairs.map((p) => p[side]))) {
     const node = c.flat.node(id);
@@ -118,7 +125,8 @@ export function partingOf(c: Case, point: Point, side: 0 | 1): Parting | undefin
       node.op === "spread" ||
       hasTrait(node.op, "structural") ||
       node.axes.length === 0 ||
-      !node.drawn
+      // What depends on nothing is no news, but a mask is.
+      (!node.drawn && node.dtype !== "bool")
     )
       continue;
     if (!others.some((t) => sameAnywhere(t, value))) return { node, value };
@@ -133,4 +141,56 @@ function sameAnywhere(a: Tensor<number>, b: Tensor<number>): boolean {
     b.axes.length === a.axes.length && b.axes.every((x) => a.axes.some((y) => y.name === x.name && y.size === x.size));
   const other = named ? a : { ...a, axes: b.axes };
   return !(distance(other, b) > TOLERANCE);
+}
+
+/** The same where the other side may have values in pieces, in another order, or repeated: by the numbers in them alone. */
+function rearrangedParting(c: Case, point: Point, side: 0 | 1): Parting | undefined {
+  const { flat, pairs } = c;
+  const others = flat.cone([...pairs.map((p) => p[1 - side]!), ...flat.views.keys()]);
+  const known = new Map<number, Float64Array[]>();
+  for (const id of others) {
+    const value = point.values.get(id);
+    if (value?.dtype !== "float") continue;
+    const numbers = distinct(value);
+    const same = known.get(numbers.length);
+    if (same) same.push(numbers);
+    else known.set(numbers.length, [numbers]);
+  }
+  const cone = flat.cone(pairs.map((p) => p[side]));
+  const real = new Set<number>();
+  const alone: FlatNode[] = [];
+  const met = new Set<number>();
+  for (const node of cone.map((id) => flat.node(id))) {
+    if (node.op === "leaf" ? node.dtype === "float" : node.inputs.some((i) => real.has(i))) real.add(node.id);
+    if (!real.has(node.id) || node.op === "leaf" || node.dtype !== "float" || hasTrait(node.op, "structural")) continue;
+    const numbers = distinct(point.values.get(node.id)!);
+    const has = (known.get(numbers.length) ?? []).some((other) => near(other, numbers));
+    if (!has) alone.push(node);
+    else if (numbers.length > 1) met.add(node.id);
+  }
+  // Another way to what the other side has as well is no parting.
+  const leads = new Set<number>(met);
+  for (const id of cone.toReversed()) if (leads.has(id)) for (const i of flat.node(id).inputs) leads.add(i);
+  const node = alone.find((n) => !leads.has(n.id)) ?? alone[0];
+  return node && { node, value: point.values.get(node.id)! };
+}
+
+/** The numbers of a tensor, each once, ascending; what rounding tells apart is one. */
+function distinct(t: Tensor<number>): Float64Array {
+  const all = Float64Array.from(t.data as ArrayLike<number>).sort();
+  const largest = all.reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+  return all.filter((x, i) => i === 0 || !(Math.abs(x - all[i - 1]!) <= ROUNDING * largest));
+}
+
+const ROUNDING = 1e-12;
+
+/** The same numbers in whatever order, and however often each. */
+export function sameNumbers(a: Tensor<number>, b: Tensor<number>): boolean {
+  const [x, y] = [distinct(a), distinct(b)];
+  return x.length === y.length && near(x, y);
+}
+
+function near(a: Float64Array, b: Float64Array): boolean {
+  const largest = b.reduce((m, x) => (Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m), 0);
+  return a.every((x, i) => x === b[i] || Math.abs(x - b[i]!) <= TOLERANCE * largest);
 }

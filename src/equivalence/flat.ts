@@ -33,6 +33,8 @@ export interface FlatNode {
   readonly leaf?: Leaf;
   /** The iteration of a repeat that it was first made in: `layers.3`. */
   readonly layer: string;
+  /** Of a file that was read: the node that it is a part of. */
+  readonly note?: string;
   /** Whether it depends on anything drawn. */
   readonly drawn: boolean;
 }
@@ -64,6 +66,14 @@ export class Flat {
   readonly views = new Map<number, number>();
   private readonly table = new Map<string, number>();
   private layer = "";
+  private note: string | undefined;
+
+  /** What is made from here on is part of this node of a file; "" of none. */
+  mark(note: string): void {
+    this.note = note === "" ? undefined : note;
+    // Names of nodes begin with the repeat that they are in, `layers.3/attention/MatMul`.
+    this.layer = /^([^/]*\.\d+)\//.exec(note)?.[1] ?? "";
+  }
 
   leaf(leaf: Leaf, type: Type, span: Span | undefined): number {
     return this.put({
@@ -78,6 +88,11 @@ export class Flat {
       leaf,
       drawn: true,
     });
+  }
+
+  /** A leaf that no program declares. */
+  drawn(leaf: Leaf, dtype: Dtype, axes: ConcreteAxes): number {
+    return this.leaf(leaf, { dtype, axes: axes.map((a) => ({ name: a.name, size: Size.of(a.size) })) }, undefined);
   }
 
   node(id: number): FlatNode {
@@ -124,6 +139,13 @@ export class Flat {
     return this.apply(op, inputs, attrs, inferred.types, span);
   }
 
+  /** Places of an axis, where the value has it. */
+  part(id: number, axis: string, start: number, end: number): number {
+    const own = this.node(id).axes.find((a) => a.name === axis);
+    if (!own || (start === 0 && end === own.size)) return id;
+    return this.infer("slice", [id], { axis, start: Size.of(start), size: Size.of(end - start) })[0]!;
+  }
+
   /**
    * Marks a structural part (or another arrangement) of a value of the left side. It may be found equal to a value of the right side;
    * then the whole value, not the part, is what later steps take as given. Made before the right side is.
@@ -153,7 +175,7 @@ export class Flat {
 
   private put(node: Omit<FlatNode, "id">): number {
     if (this.nodes.length >= MOST_NODES) throw new TooLarge(`the two sides have more than ${MOST_NODES} operators`);
-    this.nodes.push({ ...node, id: this.nodes.length });
+    this.nodes.push({ ...node, id: this.nodes.length, ...(this.note === undefined ? {} : { note: this.note }) });
     return this.nodes.length - 1;
   }
 

@@ -86,9 +86,9 @@ function rowsOf(c: Case): ReadonlyMap<number, number> {
   return limits;
 }
 
-/** Computes both sides; undefined where an index is outside of its table. */
-export function evaluateAt(c: Case, leaves: Leaves): Point | undefined {
-  const values: Values<number> = new Map(leaves);
+/** Computes both sides, but for values that are `known`; undefined where an index is outside of its table. */
+export function evaluateAt(c: Case, leaves: Leaves, known: Values<number> = new Map()): Point | undefined {
+  const values: Values<number> = new Map([...known, ...leaves]);
   try {
     compute(c.flat, c.flat.cone([...c.pairs.flat(), ...c.flat.views.keys()]), values, float64);
   } catch (e) {

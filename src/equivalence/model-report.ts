@@ -1,5 +1,5 @@
 /** @file What was found of two models, as text and as data. */
-import { clipped, counterexampleJson, outputLines, partingText, placeOf, whereOf } from "./report.ts";
+import { clipped, counterexampleJson, leafLines, outputLines, partingText, placeOf, whereOf } from "./report.ts";
 import type { ModelReport, Pairing } from "./models.ts";
 
 /** What was compared, how it came out, and on what evidence. */
@@ -22,19 +22,21 @@ export function modelLines(report: ModelReport): readonly string[] {
     case "unknown":
       return [`unknown: ${verdict.why}${whereOf(verdict.span)}`];
     case "different":
-      return differentLines(report, at);
+      return differentLines(report);
     case "invalid":
       return ["not compared: there are mistakes"];
   }
 }
 
-function differentLines(report: ModelReport, at: string): readonly string[] {
+function differentLines(report: ModelReport): readonly string[] {
   const { verdict, layer } = report;
   if (verdict.kind !== "different") return [];
   const c = verdict.counterexample;
   if (!c) return [`different: ${verdict.why}`];
   const { parting, point } = c;
   const [l, r] = c.case.pairs[point.pair]!;
+  const sizes = [...c.case.sizes].map(([n, s]) => `${n}=${s}`).join(" ");
+  const at = sizes === "" ? "" : `; ${sizes}`;
   return [
     `different: by ${point.difference.toExponential(1)} of the largest value${at}`,
     ...(parting
@@ -43,6 +45,7 @@ function differentLines(report: ModelReport, at: string): readonly string[] {
         ]
       : []),
     ...(c.leftParting ? [`  and the second never: ${partingText(c.leftParting.node)}`] : []),
+    ...leafLines(c).map((line) => `  ${line}`),
     ...outputLines(point.values.get(l)!, point.values.get(r)!).map((line) => line.slice(4)),
   ];
 }

@@ -8,14 +8,9 @@ import { Size } from "../ir/size.ts";
 import { showType, type Type } from "../ir/type.ts";
 import { pastSymbol } from "../passes/cache.ts";
 import { BEGUN } from "../passes/cache-last.ts";
-import type { Case } from "./cases.ts";
-import { partingOf, simplified, type Counterexample } from "./counterexample.ts";
-import type { Random } from "./field.ts";
-import { bound, Flat, TooLarge, type Params } from "./flat.ts";
-import type { Point } from "./floats.ts";
-import { randomOf, type TestOptions } from "./law.ts";
-import { Towers } from "./prove.ts";
-import { conclude, proofOf, sample, UNDEFINED_EVERYWHERE, type Verdict } from "./verdict.ts";
+import { bound, Flat, type Params } from "./flat.ts";
+import { markSteps } from "./steps.ts";
+import { Incomparable, judge, type Judged, type ModelOptions, type Sides } from "./whole.ts";
 
 /** How the weights of the second model were found in the first. */
 export interface Pairing {
@@ -28,30 +23,13 @@ export interface Pairing {
   readonly onlyRight: readonly string[];
 }
 
-export interface ModelReport {
-  readonly verdict: Verdict;
+export interface ModelReport extends Judged {
   readonly sizes: ReadonlyMap<string, number>;
   readonly pairing: Pairing;
-  readonly points: number;
-  readonly largest: number;
-  /** The repeated layer that the first value is in which the first model never has; "" outside of all. */
-  readonly layer?: string;
 }
 
-/** Numbers that a model may have, its weights and what it is fed with: more would not be compared in minutes. */
-const MOST_NUMBERS = 3_000_000;
-/** Counterexamples of more numbers are shown as they were drawn. */
-const MOST_SHRUNK = 400;
-
-/** Weights and inputs at these scales: small ones make visible what is added before a root, large ones what saturates. */
-const SCALES: readonly (readonly [number, number])[] = [
-  [1, 2],
-  [0.03, 1],
-  [5, 1],
-];
-
 /** Numbers for the open sizes: batch two, of a text four places, else three. */
-function openSizes(graphs: readonly Graph[]): Map<string, number> {
+export function openSizes(graphs: readonly Graph[]): Map<string, number> {
   const sizes = new Map<string, number>();
   for (const g of graphs) {
     const symbols = g.inputs.flatMap((i) => i.value.type.axes.flatMap((a) => [...a.size.symbols]));
@@ -61,52 +39,59 @@ function openSizes(graphs: readonly Graph[]): Map<string, number> {
   return sizes;
 }
 
-export interface ModelOptions extends TestOptions {
-  /** False: points in float64 alone, which is much quicker. */
-  readonly proof?: boolean;
-}
-
 /** Compares two models without a past. */
 export function compareModels(a: Graph, b: Graph, options: ModelOptions): ModelReport {
-  const sizes = openSizes([a, b]);
-  const built = new Both(sizes);
-  return built.report(options, () => {
+  const pairs = (built: Both): (readonly [number, number])[] => {
     const left = built.left(a);
     return built.pairs(a.outputs, left, b.outputs, built.right(b));
-  });
+  };
+  return new Both(openSizes([a, b])).report(options, pairs, () => 1);
 }
 
-/** Compares a model with itself in two steps: the first `places - 1` of a text, then the last, with what the first step kept. */
-export function compareCached(whole: Graph, step: Graph, options: ModelOptions): ModelReport {
+/** A model as graphs that run one after the other: what is computed once, if there is any, and a step. */
+export interface Stepwise {
+  readonly first?: Graph;
+  readonly step: Graph;
+  /** Inputs of the step that are outputs of the first, by their names outside. */
+  readonly given: ReadonlyMap<string, string>;
+}
+
+/**
+ * Compares a model with itself in two steps: the first `places - 1` of a text, then the last, with what the first step kept. What is
+ * computed once before the steps is computed before them.
+ */
+export function compareCached(whole: Graph, { first, step, given }: Stepwise, options: ModelOptions): ModelReport {
   const { grows } = whole;
   if (grows === undefined) throw new Error("a model that does not grow keeps nothing");
-  const sizes = openSizes([whole]);
-  const places = sizes.get(grows)!;
-  const built = new Both(sizes);
-  return built.report(options, () => {
+  const pairs = (built: Both): (readonly [number, number])[] => {
+    const places = built.sizes.get(grows)!;
     const left = built.left(whole);
     const ends = [places - 1, places];
-    const kept = keptAxes(whole);
-    built.parts(grows, kept, ends);
+    markSteps(built.flat, grows, keptAxes(whole), ends);
+    const once = first ? built.once(first) : new Map<string, number>();
+    const handed = new Map(
+      [...given].flatMap(([inner, outer]) => (once.has(outer) ? [[inner, once.get(outer)!]] : [])),
+    );
     let states = new Map<string, number>();
-    const pairs: (readonly [number, number])[] = [];
+    const found: (readonly [number, number])[] = [];
     let start = 0;
     for (const end of ends) {
-      const made = built.step(step, grows, start, end, states);
+      const made = built.step(step, grows, start, end, states, handed);
       states = made.states;
       for (const [i, output] of step.outputs.entries()) {
         const from = whole.outputs.findIndex((o) => nameOf(o) === nameOf(output));
-        const own = built.part(left[from]!, grows, start, end);
-        pairs.push([own, made.outputs[i]!]);
+        const own = built.flat.part(left[from]!, grows, start, end);
+        found.push([own, made.outputs[i]!]);
       }
       start = end;
     }
-    return pairs;
-  });
+    return found;
+  };
+  return new Both(openSizes([whole])).report(options, pairs, (name) => (name === grows ? 2 : 1));
 }
 
 /** Axes that what is kept stands along. */
-function keptAxes(graph: Graph): ReadonlySet<string> {
+export function keptAxes(graph: Graph): ReadonlySet<string> {
   const names = new Set<string>();
   const visit = (g: Graph): void => {
     for (const node of g.nodes) {
@@ -118,16 +103,13 @@ function keptAxes(graph: Graph): ReadonlySet<string> {
   return names;
 }
 
-const nameOf = (port: Input | Output): string => port.outside ?? port.name;
-
-/** The two models cannot be compared at all. */
-export class Incomparable extends Error {
-  override readonly name = "Incomparable";
-}
+export const nameOf = (port: Input | Output): string => port.outside ?? port.name;
 
 class Both {
-  private readonly flat = new Flat();
+  readonly flat = new Flat();
   private readonly inputs = new Map<string, number>();
+  /** The same by their names in the program. */
+  private readonly inner = new Map<string, number>();
   private readonly weights = new Map<string, { readonly id: number; readonly type: Type }>();
   private readonly partners = new Map<string, number>();
   private byPath = 0;
@@ -135,7 +117,7 @@ class Both {
   private readonly onlyRight: string[] = [];
   private readonly taken = new Set<string>();
 
-  constructor(private readonly sizes: ReadonlyMap<string, number>) {}
+  constructor(readonly sizes: ReadonlyMap<string, number>) {}
 
   left(graph: Graph): readonly number[] {
     const inputs = new Map(
@@ -143,6 +125,7 @@ class Both {
         const type = bound(input.value.type, this.sizes);
         const id = this.flat.leaf({ name: nameOf(input), kind: "operand" }, type, input.value.span);
         this.inputs.set(nameOf(input), id);
+        this.inner.set(input.name, id);
         return [input.value.id, id];
       }),
     );
@@ -227,24 +210,16 @@ class Both {
     return made;
   }
 
-  part(id: number, axis: string, start: number, end: number): number {
-    const own = this.flat.node(id).axes.find((a) => a.name === axis);
-    if (!own || (start === 0 && end === own.size)) return id;
-    return this.flat.infer("slice", [id], { axis, start: Size.of(start), size: Size.of(end - start) })[0]!;
-  }
-
-  /** Marks what each step has of every value: its places along the axis that grows, and all until then along those that are kept. */
-  parts(grows: string, kept: ReadonlySet<string>, ends: readonly number[]): void {
-    for (const node of [...this.flat.nodes]) {
-      if (node.dtype !== "float" || node.op === "leaf") continue;
-      let start = 0;
-      for (const end of ends) {
-        let id = this.part(node.id, grows, start, end);
-        for (const axis of node.axes) if (kept.has(axis.name)) id = this.part(id, axis.name, 0, end);
-        this.flat.view(id, node.id);
-        start = end;
-      }
-    }
+  /** What a graph gives that runs before the steps, by names outside. */
+  once(graph: Graph): Map<string, number> {
+    const inputs = new Map(
+      graph.inputs.map((input) => [
+        input.value.id,
+        this.named(this.inner.get(input.name)!, bound(input.value.type, this.sizes)),
+      ]),
+    );
+    const made = this.run(graph, inputs, (path) => this.weights.get(path)!.id);
+    return new Map(graph.outputs.map((o, i) => [nameOf(o), made[i]!]));
   }
 
   step(
@@ -253,6 +228,7 @@ class Both {
     start: number,
     end: number,
     past: ReadonlyMap<string, number>,
+    handed: ReadonlyMap<string, number>,
   ): { readonly outputs: readonly number[]; readonly states: Map<string, number> } {
     const sizes = new Map(this.sizes);
     sizes.set(grows, end - start).set(pastSymbol(grows), start);
@@ -263,13 +239,13 @@ class Both {
     const inputs = new Map(
       graph.inputs.map((input) => {
         const type = bound(input.value.type, sizes);
-        let id = this.inputs.get(nameOf(input));
+        let id = handed.get(nameOf(input)) ?? this.inner.get(input.name) ?? this.inputs.get(nameOf(input));
         if (id === undefined) throw new Incomparable(`a step takes ${nameOf(input)}, which the whole does not`);
         for (const [i, axis] of this.flat.node(id).axes.entries()) {
           const size = type.axes[i]!.size.known!;
           // What a step sees of an input is its own places, or all until then.
           if (axis.name === grows && size !== axis.size)
-            id = size === end ? this.part(id, grows, 0, end) : this.part(id, grows, start, end);
+            id = size === end ? this.flat.part(id, grows, 0, end) : this.flat.part(id, grows, start, end);
         }
         return [input.value.id, this.named(id, type)];
       }),
@@ -307,68 +283,25 @@ class Both {
     });
   }
 
-  report(options: ModelOptions, build: () => readonly (readonly [number, number])[]): ModelReport {
-    const random = randomOf(options.seed, "models");
-    const end = options.now() + options.budget;
-    const found = { points: 0, largest: 0 };
-    let layer: string | undefined;
-    let verdict: Verdict;
-    try {
-      const c: Case = {
-        sizes: new Map([...this.sizes].map(([n, s]) => [n, String(s)])),
-        flat: this.flat,
-        pairs: build(),
-      };
-      verdict = this.verdict(c, random, options, () => options.now() > end, found);
-      if (verdict.kind === "different") layer = verdict.counterexample?.parting?.node.layer;
-    } catch (e) {
-      if (!(e instanceof TooLarge) && !(e instanceof Incomparable)) throw e;
-      verdict = { kind: "unknown", why: e.message, span: undefined };
-    }
+  /** `build` makes the pairs; `least` is the smallest size that an open one may have. */
+  report(
+    options: ModelOptions,
+    build: (built: Both) => readonly (readonly [number, number])[],
+    least: (name: string) => number,
+  ): ModelReport {
+    const at = (sizes: ReadonlyMap<string, number>): Sides => {
+      const other = new Both(sizes);
+      return { flat: other.flat, pairs: build(other) };
+    };
+    const judged = judge(this.sizes, options, () => ({ flat: this.flat, pairs: build(this) }), { at, least });
     const { byPath, byShape, onlyRight } = this;
     const onlyLeft = [...this.weights.keys()].filter((p) => !this.taken.has(p));
     return {
-      verdict,
+      ...judged,
       sizes: this.sizes,
       pairing: { byPath, byShape, onlyLeft: this.partners.size > 0 ? onlyLeft : [], onlyRight },
-      ...found,
-      ...(layer === undefined ? {} : { layer }),
     };
   }
-
-  private verdict(
-    c: Case,
-    random: Random,
-    options: ModelOptions,
-    outOfTime: () => boolean,
-    found: { points: number; largest: number },
-  ): Verdict {
-    if (c.pairs.every(([a, b]) => a === b)) return { kind: "proved", bits: Infinity, steps: 0 };
-    const numbers = c.flat.cone(c.pairs.flat()).reduce((n, id) => {
-      const node = c.flat.node(id);
-      return node.op === "leaf" ? n + node.axes.reduce((m, a) => m * a.size, 1) : n;
-    }, 0);
-    if (numbers > MOST_NUMBERS)
-      return {
-        kind: "unknown",
-        why: `the models have ${numbers.toLocaleString("en")} numbers, and at most ${MOST_NUMBERS.toLocaleString("en")} are compared: make them smaller with -s`,
-        span: undefined,
-      };
-    const sampled = sample(c, random, SCALES, true);
-    found.points = sampled.points.length + (sampled.differing ? 1 : 0);
-    found.largest = sampled.largest;
-    if (sampled.differing)
-      return { kind: "different", why: "", counterexample: shown(c, sampled.differing, numbers, outOfTime) };
-    if (sampled.points.length === 0) return UNDEFINED_EVERYWHERE;
-    if (options.proof === false) return { kind: "sampled", why: "none was asked for", span: undefined };
-    const proof = proofOf(c, sampled.points, new Towers(randomOf(options.seed, "towers")), random, outOfTime);
-    return conclude([proof], sampled.largest);
-  }
-}
-
-function shown(c: Case, point: Point, numbers: number, outOfTime: () => boolean): Counterexample {
-  const at = numbers <= MOST_SHRUNK ? simplified(c, point, outOfTime) : point;
-  return { case: c, point: at, parting: partingOf(c, at, 1), leftParting: partingOf(c, at, 0) };
 }
 
 function sameType(a: Type, b: Type): boolean {
@@ -386,7 +319,7 @@ function fits(a: Type, b: Type): boolean {
   );
 }
 
-function* pathsOf(
+export function* pathsOf(
   graph: Graph,
   sizes: ReadonlyMap<string, number>,
   at: readonly number[] = [],

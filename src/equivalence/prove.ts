@@ -49,7 +49,7 @@ const MOST_TRIALS = 8;
 const MOST_ROOTS = 2;
 /** Nodes of a step that is tried without cuts too. */
 const SMALL = 60;
-const MOST_TOWERS = 16;
+const MOST_TOWERS = 48;
 /** Hashed, or branched on. */
 const OPAQUE: ReadonlySet<string> = new Set([
   "erf",
@@ -125,7 +125,7 @@ class Prover {
     this.merge();
     for (const [a, b] of this.problem.pairs) {
       if (this.find(a) === this.find(b)) continue;
-      if (this.proves(a, b, true) || this.proves(a, b, false)) continue;
+      if (this.provesInSomeWay(a, b) || this.proves(a, b, false)) continue;
       return this.explain();
     }
     return {
@@ -149,7 +149,7 @@ class Prover {
       }
       if (!this.isCandidate(node) || this.outOfTime()) continue;
       for (const a of candidates.of(node)) {
-        if (!this.proves(a, node.id, true) && !(this.isSmall(a, node.id) && this.proves(a, node.id, false))) continue;
+        if (!this.provesInSomeWay(a, node.id)) continue;
         this.unite(node.id, a, true);
         break;
       }
@@ -180,8 +180,18 @@ class Prover {
     if (proved) this.proved.add(first);
   }
 
-  private proves(a: number, b: number, cut: boolean): boolean {
-    const step = this.step([[a, b]], cut);
+  /** From what was proved before; without cuts where that is little; at last without what masks say of values. */
+  private provesInSomeWay(a: number, b: number): boolean {
+    if (this.proves(a, b, true)) return true;
+    const first = this.unbounded;
+    if (this.isSmall(a, b) && this.proves(a, b, false)) return true;
+    if (first !== undefined && this.proves(a, b, true, true)) return true;
+    this.unbounded ??= first;
+    return false;
+  }
+
+  private proves(a: number, b: number, cut: boolean, masked = false): boolean {
+    const step = this.step([[a, b]], cut, masked);
     try {
       const bits = this.trials(step);
       if (bits === undefined) {
@@ -198,7 +208,8 @@ class Prover {
     }
   }
 
-  private step(pairs: readonly (readonly [number, number])[], cut: boolean): Step {
+  /** `masked`: cut also where a mask has made zeros, which a fresh input does not have. */
+  private step(pairs: readonly (readonly [number, number])[], cut: boolean, masked = false): Step {
     const { flat } = this.problem;
     // Of a part, the value that it is of is what is to be proved.
     const roots = pairs
@@ -209,7 +220,7 @@ class Prover {
       cut &&
       !roots.includes(id) &&
       !flat.views.has(id) &&
-      this.masked[id] === 0 &&
+      (masked ? !this.hasInfinities(id) : this.masked[id] === 0) &&
       this.left[id] === 1 &&
       this.right[id] === 1 &&
       this.isCandidate(flat.node(id)) &&
@@ -217,6 +228,10 @@ class Prover {
     const isLeaf = (id: number): boolean => flat.node(id).op === "leaf" || isCut(id);
     const find = cut ? this.find : (id: number): number => id;
     return { pairs, cone: flat.cone(pairs.flat(), find, isLeaf), isLeaf, find };
+  }
+
+  private hasInfinities(id: number): boolean {
+    return this.problem.points.some((p) => has(p.get(id), Infinity));
   }
 
   /** The bits of certainty, or undefined where residues differ. Throws where no bound is known. */
@@ -300,7 +315,7 @@ class Prover {
   private rounds(step: Step, regions: boolean): { equal: boolean; field: Residues } | undefined {
     let last: { equal: boolean; field: Residues } | undefined;
     for (let i = 0, done = 0; done < (regions ? REGIONS : 3) && i < MOST_TOWERS; i++) {
-      const made = this.trial(step, i % 8, regions);
+      const made = this.trial(step, i, regions);
       if (made === "again") continue;
       if (!made.equal) return made;
       last = made;

@@ -67,33 +67,56 @@ export function clipped(text: string, most: number): string {
 const MOST_LEAVES = 3;
 
 function counterexampleLines(c: Counterexample): readonly string[] {
-  const { flat, pairs } = c.case;
+  const [l, r] = c.case.pairs[c.point.pair]!;
+  const left = c.point.values.get(l)!;
+  const right = c.point.values.get(r)!;
+  return [
+    `    different: ${[...c.case.sizes].map(([n, s]) => `${n}=${s}`).join(" ")}`,
+    ...leafLines(c).map((line) => `      ${line}`),
+    ...outputLines(left, { ...right, axes: left.axes, data: arranged(right, left.axes) }),
+    ...(c.parting ? [`      first value that the left never has: ${partingValue(c, c.parting, c.leftParting)}`] : []),
+    ...(c.leftParting ? [`      and the right never: ${partingValue(c, c.leftParting, c.parting)}`] : []),
+  ];
+}
+
+/** Where a value is from, and its numbers: of a large one beside one like it on the other side the first that differs. */
+function partingValue(c: Counterexample, own: Parting, other: Parting | undefined): string {
+  const text = partingText(own.node);
+  const { axes, data } = own.value;
+  const like =
+    other?.value.axes.length === axes.length &&
+    axes.every((a) => other.value.axes.some((b) => b.name === a.name && b.size === a.size));
+  if (!other || !like || data.length <= MOST_NUMBERS) return tensorText(text, own.value);
+  // In the order of one of the two, so that both lines are about one place.
+  const order = c.parting!.value.axes;
+  const [x, y] = [arranged(own.value, order), arranged(other.value, order)];
+  const at = Array.from(x).findIndex(
+    (n, i) => Math.abs(n - y[i]!) > 1e-6 * Math.abs(n) || (n !== y[i] && !Number.isFinite(n - y[i]!)),
+  );
+  if (at < 0) return tensorText(text, own.value);
+  const value = own.value.dtype === "bool" ? x[at] === 1 : show(x[at]!);
+  return `${text} is ${value} at ${placeIn({ ...own.value, axes: order }, at)}`;
+}
+
+/** The numbers that the sides are given: those that are not zero, and what the others are called. */
+export function leafLines(c: Counterexample): readonly string[] {
+  const { flat } = c.case;
   const leaves = [...c.point.leaves].map(([id, t]) => ({ node: flat.node(id), t }));
   const telling = leaves.filter(({ t }) => Array.from(t.data as ArrayLike<number>).some((x) => x !== 0));
   const zeros = leaves.filter((l) => !telling.includes(l)).map((l) => l.node.leaf!.name);
   const shown = telling
     .sort((a, b) => Number(b.node.leaf!.kind === "operand") - Number(a.node.leaf!.kind === "operand"))
     .slice(0, telling.length > MOST_LEAVES ? MOST_LEAVES - 1 : MOST_LEAVES);
-  const [l, r] = pairs[c.point.pair]!;
-  const left = c.point.values.get(l)!;
-  const right = c.point.values.get(r)!;
   return [
-    `    different: ${[...c.case.sizes].map(([n, s]) => `${n}=${s}`).join(" ")}`,
-    ...shown.map(({ node, t }) => `      ${tensorText(node.leaf!.name, t)}`),
-    ...(telling.length > shown.length ? [`      and ${telling.length - shown.length} more that are not zero`] : []),
-    ...(zeros.length > 0 ? [`      zero: ${clipped(zeros.join(", "), 100)}`] : []),
-    ...outputLines(left, { ...right, axes: left.axes, data: arranged(right, left.axes) }),
-    ...(c.parting
-      ? [`      first value that the left never has: ${tensorText(partingText(c.parting.node), c.parting.value)}`]
-      : []),
-    ...(c.leftParting
-      ? [`      and the right never: ${tensorText(partingText(c.leftParting.node), c.leftParting.value)}`]
-      : []),
+    ...shown.map(({ node, t }) => tensorText(node.leaf!.name, t)),
+    ...(telling.length > shown.length ? [`and ${telling.length - shown.length} more that are not zero`] : []),
+    ...(zeros.length > 0 ? [`zero: ${clipped(zeros.join(", "), 100)}`] : []),
   ];
 }
 
 export function partingText(node: FlatNode): string {
-  return node.span ? `\`${clipped(textOf(node.span), 50)}\` (${placeOf(node.span)})` : node.op;
+  if (node.span) return `\`${clipped(textOf(node.span), 50)}\` (${placeOf(node.span)})`;
+  return node.note === undefined ? node.op : `${node.op} in the node ${node.note}`;
 }
 
 const MOST_NUMBERS = 12;

@@ -96,14 +96,17 @@ export class Batch {
   }
 }
 
-/** The places of a step one after the other, each a step. */
-export function columns({ rows, places, tokens, positions, mask }: Step): readonly Step[] {
+/** A step in parts of so many places, one after the other. */
+export function columns({ rows, places, tokens, positions, mask }: Step, each = 1): readonly Step[] {
   const width = mask.length / rows;
-  return Array.from({ length: places }, (_, i): Step => {
-    const one = (all: Int32Array): Int32Array => Int32Array.from({ length: rows }, (__, row) => all[row * places + i]!);
-    const seen = width - places + i + 1;
-    const part = new Uint8Array(rows * seen);
-    for (let row = 0; row < rows; row++) part.set(mask.subarray(row * width, row * width + seen), row * seen);
-    return { rows, places: 1, tokens: one(tokens), positions: one(positions), mask: part };
+  return Array.from({ length: Math.ceil(places / each) }, (_, part): Step => {
+    const [start, end] = [part * each, Math.min(places, (part + 1) * each)];
+    const own = end - start;
+    const some = (all: Int32Array): Int32Array =>
+      Int32Array.from({ length: rows * own }, (__, i) => all[Math.floor(i / own) * places + start + (i % own)]!);
+    const seen = width - places + end;
+    const before = new Uint8Array(rows * seen);
+    for (let row = 0; row < rows; row++) before.set(mask.subarray(row * width, row * width + seen), row * seen);
+    return { rows, places: own, tokens: some(tokens), positions: some(positions), mask: before };
   });
 }

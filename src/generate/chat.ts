@@ -1,5 +1,4 @@
 /** @file A conversation as the text that a model was trained to go on from: the tokenizer's chat template, in Jinja. */
-import { Template } from "@huggingface/jinja";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface Message {
@@ -8,11 +7,13 @@ export interface Message {
 }
 
 /** The text of a conversation, up to where the answer begins; `reason` where there is no template, or it refuses. */
-export function chatText(
+export async function chatText(
   messages: readonly Message[],
   { chat }: Tokenizer,
-): { readonly text: string } | { readonly reason: string } {
+): Promise<{ readonly text: string } | { readonly reason: string }> {
   if (!chat) return { reason: "its tokenizer has no chat template" };
+  // Loaded only for conversations: it is a third of what generating in a browser needs.
+  const { Template } = await import("@huggingface/jinja");
   try {
     const text = new Template(chat.template).render({
       ...chat.tokens,

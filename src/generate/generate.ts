@@ -5,6 +5,8 @@ import { Sampler, type SamplingOptions } from "./sampling.ts";
 export interface GenerateOptions extends SamplingOptions {
   /** At most so many new tokens a row; by default as many as the model has places for, and 256 where nothing bounds it. */
   readonly maxTokens?: number | undefined;
+  /** At most so many tokens a row, those of the prompt (of an encoder-decoder: of `begin`) with them. */
+  readonly maxLength?: number | undefined;
   /** Tokens that end a row. They are not given out. */
   readonly end?: readonly number[] | undefined;
   /** Of an encoder-decoder: the tokens that each answer begins with. */
@@ -35,7 +37,9 @@ export async function* generate(
   options: GenerateOptions = {},
   stop: ReadonlySet<number> = new Set(),
 ): AsyncGenerator<Generated, void> {
-  const { end = [], begin = [], signal } = options;
+  const { end = [], begin = [], signal, maxLength = Infinity } = options;
+  const places = Math.min(maxLength, decoder.limit ?? Infinity);
+  const most = options.maxTokens ?? (places === Infinity ? UNBOUNDED : Infinity);
   const samplers = prompts.map((_, row) => new Sampler({ ...options, seed: (options.seed ?? 0) + row }));
   decoder.reset();
   if (decoder.readsSource) await decoder.start(prompts);
@@ -65,10 +69,8 @@ export async function* generate(
       r.tokens.push(token);
       r.made += 1;
       yield { kind: "token", row: r.row, token };
-      const most = options.maxTokens ?? (decoder.limit === undefined ? UNBOUNDED : Infinity);
-      const full = decoder.limit !== undefined && r.tokens.length >= decoder.limit;
       if (stop.has(r.row)) yield { kind: "ended", row: r.row, why: "stopped" };
-      else if (r.made >= most || full) yield { kind: "ended", row: r.row, why: "length" };
+      else if (r.made >= most || r.tokens.length >= places) yield { kind: "ended", row: r.row, why: "length" };
       else kept.push(i);
     }
     decoder.select(kept);

@@ -42,6 +42,14 @@ export function filledWith(dtype: PortDtype, numbers: ArrayLike<number>): Number
   return memory;
 }
 
+/** A runtime's memory as decoders read it: where there is an array of halves, runtimes use that in place of their bits. */
+export function bitsOf(data: unknown): Numbers {
+  const view = data as Numbers;
+  return (view as { readonly constructor: { readonly name: string } }).constructor.name === "Float16Array"
+    ? new Uint16Array(view.buffer, view.byteOffset, view.length)
+    : view;
+}
+
 export function countOf(dims: readonly number[]): number {
   return dims.reduce((n, d) => n * d, 1);
 }

@@ -39,6 +39,8 @@ export interface Signature {
   readonly states: readonly State[];
   /** The input that says how many places of the buffers count. */
   readonly count?: string;
+  /** No place sees one behind it: a long step may be taken in parts. */
+  readonly causal?: true;
   /** Inputs that are outputs or inputs of the file before. */
   readonly given?: Readonly<Record<string, string>>;
 }
@@ -49,6 +51,9 @@ export interface StepRoles {
   /** The sizes of the tokens' two axes. */
   readonly batch: string;
   readonly now: string;
+  /** Where they are fixed: how many rows there are, and how many places a step has. */
+  readonly rows: number | undefined;
+  readonly places: number | undefined;
   /** One for each token so far: 0 where there is padding. */
   readonly mask: Port | undefined;
   /** One for each token of the step: how many of its row came before. */
@@ -92,7 +97,8 @@ export function rolesOf({
       axes.length === 2 &&
       axes[0]!.name === batch &&
       axes[1]!.name !== now &&
-      mentions(axes[1]!, now),
+      // Of a step that is always as long, only the past is open.
+      [now, ...pastAxes(states)].some((size) => mentions(axes[1]!, size)),
   );
   const positions = own.filter((p) => p.default === "positions" && p.axes.at(-1)?.name === now);
   const limits = positions.flatMap((p) => (p.below === undefined ? [] : [p.below]));
@@ -100,6 +106,8 @@ export function rolesOf({
     tokens,
     batch,
     now,
+    rows: tokens.axes[0]!.size,
+    places: tokens.axes[1]!.size,
     mask,
     positions,
     others: own.filter((p) => p !== tokens && p !== mask && !positions.includes(p)),
@@ -113,12 +121,13 @@ export function rolesOf({
 export function tokensOf(inputs: readonly Port[]): Port | undefined {
   return inputs.find(
     ({ dtype, axes, default: absent, below }) =>
-      (dtype === "int64" || dtype === "int32") &&
-      below !== undefined &&
-      absent === undefined &&
-      axes.length === 2 &&
-      axes.every((a) => a.size === undefined),
+      (dtype === "int64" || dtype === "int32") && below !== undefined && absent === undefined && axes.length === 2,
   );
+}
+
+/** The open sizes of what is handed on. */
+function pastAxes(states: readonly State[]): string[] {
+  return states.flatMap((s) => s.axes.filter((a) => a.size === undefined).map((a) => a.name));
 }
 
 /** Is this size a part of the axis's? */

@@ -68,6 +68,12 @@ function rolesOf({ signature }: TfjsModel): Roles {
   const tokens = own.find((p) => p.dtype === "int32" && p.default === undefined && p.dims.length === 2);
   const along = tokens?.dims[1];
   const scores = outputs.find((o) => o.dims.length === 3 && typeof o.dims[2] === "number");
+  if (typeof along === "number" && states.length > 0)
+    throw new TfjsRuntimeError(
+      "not-a-model",
+      `it takes ${along} tokens at a time, neither more nor fewer`,
+      "compile it without a fixed size for its sequence",
+    );
   if (!tokens || typeof along !== "string" || !scores || states.length === 0)
     throw new TfjsRuntimeError(
       "not-a-model",

@@ -1,5 +1,6 @@
 /** @file Text to tokens and back, by the checkpoint's own `tokenizer.json`. */
 import { Tokenizer as Library } from "@huggingface/tokenizers";
+import { vocabularyIn, type Vocabulary } from "../clients/vocabulary.ts";
 
 /** A text, or two, as a model reads them. */
 export interface Encoded {
@@ -15,6 +16,8 @@ export interface Tokenizer {
   idOf(token: string): number | undefined;
   /** Without tokens that stand for no text, unless `special`. */
   decode(ids: readonly number[], options?: { readonly special?: boolean }): string;
+  /** Which tokens it has. */
+  readonly vocabulary?: Vocabulary | undefined;
   /** The template by which a conversation becomes text, and the texts of the tokens that it may name. */
   readonly chat?: { readonly template: string; readonly tokens: Readonly<Record<string, string>> } | undefined;
 }
@@ -51,6 +54,7 @@ export function tokenizerOf(
     idOf: (token) => library.token_to_id(token),
     decode: (ids, { special = false } = {}) =>
       ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
+    vocabulary: vocabularyIn(file),
     ...(chat === undefined ? {} : { chat: { template: chat, tokens: tokensIn(config) } }),
   };
 }
@@ -74,38 +78,4 @@ function tokensIn(config: JsonObject): Record<string, string> {
       return typeof text === "string" ? [[key, text]] : [];
     }),
   );
-}
-
-/**
- * Text that comes token by token. A token may end inside of a letter, and what a token looks like may depend on the one before: what
- * is given out is what can no longer change.
- */
-export class TextStream {
-  private readonly ids: number[] = [];
-  /** Tokens from here on are decoded together, so that spaces between them come out right. */
-  private from = 0;
-  /** The text of tokens up to here has been given out. */
-  private done = 0;
-
-  constructor(private readonly tokenizer: Tokenizer) {}
-
-  /** The text that one more token makes certain. */
-  push(id: number): string {
-    this.ids.push(id);
-    const before = this.tokenizer.decode(this.ids.slice(this.from, this.done));
-    const after = this.tokenizer.decode(this.ids.slice(this.from));
-    // A letter of several bytes that is not whole yet.
-    if (after.length <= before.length || after.endsWith("\uFFFD")) return "";
-    this.from = this.done;
-    this.done = this.ids.length;
-    return after.slice(before.length);
-  }
-
-  /** What is left when no token follows. */
-  end(): string {
-    const before = this.tokenizer.decode(this.ids.slice(this.from, this.done));
-    const after = this.tokenizer.decode(this.ids.slice(this.from));
-    this.from = this.done = this.ids.length;
-    return after.slice(before.length);
-  }
 }

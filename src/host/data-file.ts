@@ -2,7 +2,8 @@
  * @file Plans the artifact's own data file: each planned tensor's numbers, drawn, converted or computed when they are
  * written.
  */
-import type { PlannedTensor, Weights } from "../backends/backend.ts";
+import type { PackedTensor, PlannedTensor, Weights } from "../backends/backend.ts";
+import { quantized, rangeOf, type Range } from "../weights/affine.ts";
 import { materialize, type EvaluateComputed } from "../weights/materialize.ts";
 import type { Checkpoint } from "../weights/source.ts";
 import type { PlannedFile, PlannedRange } from "./artifact-files.ts";
@@ -25,7 +26,7 @@ export function planDataFile(
 export function planShards(
   names: readonly string[],
   size: number,
-  planned: readonly PlannedTensor[],
+  planned: readonly PackedTensor[],
   last: Uint8Array,
   weights: Weights,
   options: Numbers,
@@ -41,10 +42,29 @@ export function planShards(
   };
 }
 
-function rangesOf(planned: readonly PlannedTensor[], weights: Weights, options: Numbers): readonly PlannedRange[] {
-  return planned.map(({ path, order, declared, dtype, offset, length }) => ({
-    offset,
-    length,
-    pieces: () => materialize(weights(path), { path, order, ...(declared ? { declared } : {}), dtype }, options),
+function rangesOf(planned: readonly PackedTensor[], weights: Weights, options: Numbers): readonly PlannedRange[] {
+  return planned.map((tensor) => ({
+    offset: tensor.offset,
+    length: tensor.length,
+    pieces: () => piecesOf(tensor, weights, options),
   }));
+}
+
+function piecesOf(tensor: PackedTensor, weights: Weights, options: Numbers): Iterable<Uint8Array> {
+  if (tensor.dtype !== "U8") return numbersOf(tensor, tensor.dtype, weights, options);
+  return quantized(numbersOf(tensor, "F32", weights, options), tensor.affine);
+}
+
+function numbersOf(
+  { path, order, declared, part }: Omit<PlannedTensor, "dtype">,
+  dtype: "F32" | "F16",
+  weights: Weights,
+  options: Numbers,
+): Iterable<Uint8Array> {
+  return materialize(weights(path), { path, order, ...(declared ? { declared } : {}), part, dtype }, options);
+}
+
+/** The least and the greatest of a planned tensor's numbers, read a piece at a time. Undefined where one is no number or infinite. */
+export function rangeOfPlanned(tensor: PlannedTensor, weights: Weights, options: Numbers): Range | undefined {
+  return rangeOf(numbersOf(tensor, "F32", weights, options));
 }

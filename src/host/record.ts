@@ -69,6 +69,8 @@ export interface ArtifactSignature {
   readonly states: readonly ArtifactState[];
   /** Of states in rows: the input that says how many places of the buffers count. Absent: another input is as long as they and the step. */
   readonly count?: string;
+  /** No place sees one behind it: a long step may be taken in parts, one after the other. */
+  readonly causal?: true;
 }
 
 /** One of several model files. */
@@ -237,6 +239,7 @@ const signature = {
     }),
   ),
   count: optional(text),
+  causal: optional(truth),
 };
 
 const RECORD_SHAPE = object({

@@ -1,5 +1,6 @@
 /** @file Opens a compiled folder and runs it in ONNX Runtime, which is loaded when it is first needed, or in TensorFlow.js (`tfjs.ts`). */
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
 import type { Session } from "../generate/session.ts";
@@ -61,6 +62,16 @@ export function openArtifact(
       };
 }
 
+/** A file beside it that the record does not name and that is as long, if there is one. */
+function renamed(folder: string, record: ArtifactRecord, file: string, bytes: number): string | undefined {
+  const within = dirname(file);
+  if (!statOf(join(folder, within))?.isDirectory()) return undefined;
+  const other = readdirSync(join(folder, within))
+    .map((n) => (within === "." ? n : `${within}/${n}`))
+    .find((n) => !record.files.some((f) => f.name === n) && statOf(join(folder, n))?.size === bytes);
+  return other === undefined ? undefined : `${other} is as long: call it ${file} again if it was renamed`;
+}
+
 function fileProblems(folder: string, name: string, record: ArtifactRecord, model: string): Diagnostic[] {
   if (!record.files.some((f) => f.name === model)) {
     if (record.target.startsWith("onnx") || record.target === "tfjs")
@@ -76,7 +87,7 @@ function fileProblems(folder: string, name: string, record: ArtifactRecord, mode
     if (!found)
       return [
         diagnose("artifact/missing-file", { folder: name, file }, undefined, {
-          hint: "copy the whole folder, or compile again",
+          hint: renamed(folder, record, file, bytes) ?? "copy the whole folder, or compile again",
         }),
       ];
     // Configs and tokenizers may be edited; what the model refers to by place may not.

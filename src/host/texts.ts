@@ -35,13 +35,16 @@ function optionalJson(folder: string, name: string): Result<JsonObject> {
   return statOf(join(folder, name))?.isFile() ? readJsonObject(join(folder, name)) : { value: {}, diagnostics: [] };
 }
 
+const GENERATION = "generation_config.json";
+
 /** From `generation_config.json`, and where that says nothing from `config.json`. */
 export function generationDefaults(folder: string): Result<GenerationDefaults> {
-  const stated: JsonObject[] = [];
-  for (const name of ["generation_config.json", "config.json"]) {
-    const { value, diagnostics } = optionalJson(folder, name);
-    if (!value) return { diagnostics };
-    stated.push(value);
-  }
-  return { value: defaultsIn(stated), diagnostics: [] };
+  const own = optionalJson(folder, GENERATION);
+  const config = optionalJson(folder, "config.json");
+  if (!own.value || !config.value) return { diagnostics: [...own.diagnostics, ...config.diagnostics] };
+  const stated = statOf(join(folder, GENERATION))?.isFile() === true;
+  const made = defaultsIn(stated ? own.value : undefined, config.value);
+  if (!("reason" in made)) return { value: made, diagnostics: [] };
+  const path = join(folder, stated ? GENERATION : "config.json");
+  return { diagnostics: [diagnose("generate/defaults", { path, reason: made.reason })] };
 }

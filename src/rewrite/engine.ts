@@ -10,7 +10,7 @@ import { removeDead } from "../passes/dce.ts";
 import { foldConstants } from "../passes/fold.ts";
 import { inlineCalls, type CallNode } from "../passes/inline.ts";
 import type { Span } from "../source/source.ts";
-import { costOf, type Cost } from "./cost.ts";
+import { costBy, PASSES, type Cost, type Costs } from "./cost.ts";
 import { match, type Match, type Miss } from "./match.ts";
 import type { Fired, Refused, RewriteReport } from "./report.ts";
 import { replacement, type Rule } from "./rules.ts";
@@ -20,7 +20,8 @@ import { isFree, Terms, type Term } from "./terms.ts";
 export interface RewriteOptions {
   /** Composite operators that the backend has a kernel for. */
   readonly keeps: (node: CallNode) => boolean;
-  readonly cost?: Cost;
+  /** What nodes cost on the target; default: passes over memory. */
+  readonly costs?: Costs | undefined;
   /** Whatever it costs: to see where rules lead. */
   readonly always?: boolean;
 }
@@ -65,6 +66,8 @@ interface Plan {
   readonly others: readonly Value[];
   readonly numbers: readonly number[];
   readonly covered: ReadonlySet<Node>;
+  /** Of these the ones that go: what only moves may be read by others, and stays for them. */
+  readonly owned: ReadonlySet<Node>;
   readonly graph: Graph;
   readonly cost: readonly [number, number];
   readonly nodes: readonly [number, number];
@@ -84,7 +87,7 @@ class Round {
     private readonly stuck: Map<string, string>,
   ) {
     this.survey = new Survey(graph, new Terms());
-    this.cost = options.cost ?? costOf;
+    this.cost = costBy(options.costs ?? PASSES);
   }
 
   run(): { graph?: Graph; fired: readonly Fired[]; refused: readonly Refused[]; values: number } {
@@ -207,7 +210,9 @@ class Round {
     const after = kept.nodes.reduce((n, node) => n + this.cost(node), besides);
     if (after >= before && !this.options.always) {
       const missing = right.nodes.find((n) => n.op === "call" && !kept.nodes.some((k) => k.op === "call"));
-      if (after === before && !missing) return undefined;
+      // The library's own operators were taken apart because the target has no kernel for them.
+      const ours = this.survey.made.get(root.id)?.node.span?.file.library === true;
+      if ((after === before && !missing) || (missing && ours)) return undefined;
       return {
         why:
           missing?.op === "call"
@@ -222,9 +227,10 @@ class Round {
       others,
       numbers,
       covered,
+      owned: new Set([...covered].filter((n) => this.cost(n) > 0 || n.outputs[0]!.id === root.id)),
       graph: kept,
       cost: [before, after],
-      nodes: [operatorsIn([...covered]), operatorsIn(kept.nodes) + besides],
+      nodes: [operatorsIn([...covered], this.cost), operatorsIn(kept.nodes, this.cost) + besides],
     };
     const wrong = this.wrongType(plan);
     const stuck = this.stuck.get(keyOf(plan));
@@ -268,6 +274,8 @@ class Round {
   private foreignReader(covered: ReadonlySet<Node>, root: Value): string | undefined {
     for (const node of covered) {
       if (node.inputs.length === 0 || node.outputs.some((v) => v.id === root.id)) continue;
+      // What only moves can stay for its other readers, if nothing else has to stay for it.
+      if (this.cost(node) === 0 && !this.needsWork(node, covered)) continue;
       for (const v of node.outputs)
         for (const reader of this.survey.readersOf(v)) {
           if (reader === "outside") return `its ${node.op} is an output or handed on`;
@@ -275,6 +283,14 @@ class Round {
         }
     }
     return undefined;
+  }
+
+  /** Is a node of these that costs something before this one? */
+  private needsWork(node: Node, covered: ReadonlySet<Node>): boolean {
+    return node.inputs.some((v) => {
+      const before = this.survey.made.get(this.survey.itself(v).id)?.node;
+      return before && covered.has(before) && (this.cost(before) > 0 || this.needsWork(before, covered));
+    });
   }
 
   private wrongType({ graph, root, others }: Plan): { why: string } | undefined {
@@ -362,7 +378,7 @@ function byGain(a: Plan, b: Plan): number {
 }
 
 function overlap(a: Plan, b: Plan): boolean {
-  return [...a.covered].some((n) => n.inputs.length > 0 && b.covered.has(n));
+  return [...a.owned].some((n) => n.inputs.length > 0 && b.owned.has(n));
 }
 
 /** The same match of the same place, in whatever round. */
@@ -375,8 +391,8 @@ function spanOf({ root, covered }: Plan): Span | undefined {
   return [...covered].find((n) => n.outputs.some((v) => v.id === root.id))?.span;
 }
 
-function operatorsIn(nodes: readonly Node[]): number {
-  return nodes.filter((n) => n.inputs.length > 0 && costOf(n) > 0).length;
+function operatorsIn(nodes: readonly Node[], cost: Cost): number {
+  return nodes.filter((n) => n.inputs.length > 0 && cost(n) > 0).length;
 }
 
 /** Its axes with these last, in this order: as the rule declares them. */

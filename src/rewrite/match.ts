@@ -34,6 +34,8 @@ class Matcher {
   private readonly values = new Map<string, Term>();
   private readonly numbers = new Map<string, number>();
   private readonly axes = new Map<string, { name: string; size: Size }>();
+  /** Sizes of the rule and what they are in the graph: told when all operands are known. An axis is shorter where a part of it is taken. */
+  private readonly sizes: (readonly [rule: Size, graph: Size])[] = [];
   private depth = 0;
   private miss: Miss = { found: 0, why: "" };
   private others: readonly Term[] = [];
@@ -234,13 +236,12 @@ class Matcher {
 
   private attributes(p: Term, g: Term, next: Next): boolean {
     const before = [...this.axes.keys()];
-    if (p.op === "cast" ? !same(p.attrs, g.attrs) : !this.unify(p.attrs, g.attrs, sizesIn(g))) {
-      this.forget(before);
-      return this.fail(`its ${show(g)} is along other axes`);
-    }
-    if (next()) return true;
+    const { length } = this.sizes;
+    const fits = p.op === "cast" ? same(p.attrs, g.attrs) : this.unify(p.attrs, g.attrs, sizesIn(g));
+    if (fits && next()) return true;
     this.forget(before);
-    return false;
+    this.sizes.length = length;
+    return fits ? false : this.fail(`its ${show(g)} is along other axes`);
   }
 
   private forget(kept: readonly string[]): void {
@@ -249,7 +250,11 @@ class Matcher {
 
   private unify(p: unknown, g: unknown, sizes: ReadonlyMap<string, Size>): boolean {
     if (typeof p === "string" && typeof g === "string") return this.axis(p, g, sizes.get(g));
-    if (p instanceof Size && g instanceof Size) return this.sizeOf(p)?.equals(g) ?? false;
+    if (p instanceof Size && g instanceof Size) {
+      if (p.symbols.size === 0) return p.equals(g);
+      this.sizes.push([p, g]);
+      return true;
+    }
     if (Array.isArray(p) && Array.isArray(g))
       return p.length === g.length && p.every((x, i) => this.unify(x, g[i], sizes));
     if (p !== null && g !== null && typeof p === "object" && typeof g === "object") {
@@ -285,7 +290,27 @@ class Matcher {
         return this.fail(why);
       }
     }
-    return true;
+    if (this.sizesFit()) return true;
+    this.forget(before);
+    return this.fail("its parts are of other sizes");
+  }
+
+  /** Axes are as long as the operands have them. */
+  private sizesFit(): boolean {
+    const stated = [...this.rule.sizes];
+    if (this.sizes.length === 0 && stated.length === 0) return true;
+    const known = new Map([...this.axes].map(([rule, { size }]) => [rule, size]));
+    for (const operand of this.rule.operands) {
+      const value = this.values.get(operand.name);
+      for (const name of operand.axes) {
+        const size = value?.axes.get(this.axes.get(name)?.name ?? "");
+        if (size) known.set(name, size);
+      }
+    }
+    return (
+      this.sizes.every(([rule, graph]) => rule.substitute(known).equals(graph)) &&
+      stated.every(([axis, size]) => known.get(axis)?.equals(size.substitute(known)))
+    );
   }
 
   private misfit(operand: Rule["operands"][number], value: Term): string | undefined {

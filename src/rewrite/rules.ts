@@ -32,6 +32,8 @@ export interface Operand {
   readonly dtype: Dtype;
   /** The axes that a value must have. */
   readonly axes: readonly string[];
+  /** What the rule says of their sizes: `d = 2 * half`. */
+  readonly sized: readonly { readonly axis: string; readonly size: ast.Expr }[];
   /** It may have others (`...`). */
   readonly rest: boolean;
   /** A number known while compiling: declared without axes. */
@@ -46,6 +48,8 @@ export interface Rule {
   /** Those that are there. */
   readonly operands: readonly Operand[];
   readonly left: Term;
+  /** Sizes that the rule states, by the axis, in those of the other axes. */
+  readonly sizes: ReadonlyMap<string, Size>;
   /** How many operators the left side has. */
   readonly size: number;
   readonly absent: ReadonlySet<string>;
@@ -87,13 +91,18 @@ export function rulesOf(source: RuleSource): { rules: readonly Rule[]; diagnosti
     const sketch = new Sketch(source, absent);
     const left = sketch.side(decl.left, sketch.symbolic());
     if (!left || sketch.reporter.hasErrors) return { rules: [], diagnostics: sketch.reporter.diagnostics };
-    const rule = ruleOf(source, absent, left);
+    const rule = ruleOf(source, absent, left, sketch.sizes);
     if (rule) rules.push(rule);
   }
   return { rules, diagnostics: [] };
 }
 
-function ruleOf(source: RuleSource, absent: ReadonlySet<string>, graph: Graph): Rule | undefined {
+function ruleOf(
+  source: RuleSource,
+  absent: ReadonlySet<string>,
+  graph: Graph,
+  sizes: ReadonlyMap<string, Size>,
+): Rule | undefined {
   const terms = new Terms();
   const known = new Map<number, Term>();
   const present = source.decl.operands.items.filter((o) => !absent.has(o.name.name)).map(operandOf);
@@ -107,7 +116,7 @@ function ruleOf(source: RuleSource, absent: ReadonlySet<string>, graph: Graph): 
   // What an absent operand takes along is no rule of its own.
   if (size === 0 || present.some((o) => !read.has(o.name))) return undefined;
   const { title, span } = source.decl;
-  return { title: title.value, span, source, operands: present, left, size, absent };
+  return { title: title.value, span, source, operands: present, left, sizes, size, absent };
 }
 
 function countOperators(term: Term, read: Set<string>, seen: Set<number>): number {
@@ -123,17 +132,21 @@ function countOperators(term: Term, read: Set<string>, seen: Set<number>): numbe
 
 function operandOf(param: ast.Param): Operand {
   const { type } = param;
-  const axes = (type?.axes ?? []).flatMap((a) => (a.kind === "Axis" ? [a.name.name] : []));
+  const axes = (type?.axes ?? []).flatMap((a) => (a.kind === "Axis" || a.kind === "Sized" ? [a.name.name] : []));
+  const sized = (type?.axes ?? []).flatMap((a) => (a.kind === "Sized" ? [{ axis: a.name.name, size: a.size }] : []));
   const rest = (type?.axes ?? []).some((a) => a.kind === "Rest");
   const dtype: Dtype = type?.base?.name === "int" || type?.base?.name === "bool" ? type.base.name : "float";
-  return { name: param.name.name, dtype, axes, rest, scalar: dtype === "float" && axes.length === 0 && !rest };
+  return { name: param.name.name, dtype, axes, sized, rest, scalar: dtype === "float" && axes.length === 0 && !rest };
 }
 
 /** The left side at small sizes and numbers, taken apart: a graph that the rule matches. */
 export function sampleOf(rule: Rule): Graph | undefined {
   const sketch = new Sketch(rule.source, rule.absent);
   const names = [REST, ...new Set(rule.operands.flatMap((o) => o.axes))];
-  const axes = new Map(names.map((name, i): [string, Axis] => [name, { name, size: Size.of(2 * i + 3) }]));
+  const free = names.filter((name) => !rule.sizes.has(name));
+  const numbers = new Map(free.map((name, i) => [name, Size.of(2 * i + 3)]));
+  const sizeOf = (name: string): Size => numbers.get(name) ?? rule.sizes.get(name)!.substitute(numbers);
+  const axes = new Map(names.map((name): [string, Axis] => [name, { name, size: sizeOf(name) }]));
   const given = (name: string): Given | undefined => {
     const at = rule.operands.findIndex((o) => o.name === name);
     const operand = rule.operands[at];
@@ -183,6 +196,8 @@ type Given = { readonly kind: "type"; readonly type: Type } | { readonly kind: "
 
 class Sketch {
   readonly reporter = new Reporter();
+  /** Sizes that the rule states, by the axis, in those of the other axes. */
+  readonly sizes: ReadonlyMap<string, Size>;
   private readonly e: Elaborator;
 
   constructor(
@@ -190,6 +205,31 @@ class Sketch {
     private readonly absent: ReadonlySet<string>,
   ) {
     this.e = new Elaborator(source.program, this.reporter, source.decl.title.value);
+    this.sizes = this.stated();
+  }
+
+  private stated(): ReadonlyMap<string, Size> {
+    const operands = this.source.decl.operands.items.map(operandOf);
+    const sizes = new Map<string, Size>();
+    const frame = this.frame();
+    for (const name of new Set(operands.flatMap((o) => o.axes)))
+      frame.set(name, { kind: "dim", axis: { name, size: Size.symbol(name) } });
+    for (const { axis, size } of operands.flatMap((o) => o.sized)) {
+      const v = evaluate(this.e, size, frame);
+      const found = v.kind === "size" ? v.size : v.kind === "dim" ? v.axis.size : undefined;
+      if (found) sizes.set(axis, found);
+      else if (v.kind === "number") sizes.set(axis, Size.of(v.value));
+    }
+    return sizes;
+  }
+
+  private frame(): Frame {
+    const { decl, module } = this.source;
+    return this.e.frame("model", `the rewrite "${decl.title.value}"`, module, undefined, undefined, undefined, []);
+  }
+
+  private sizeOf(name: string): Size {
+    return this.sizes.get(name) ?? Size.symbol(name);
   }
 
   /** Operands of the axes that the rule states: as many as it names, and one for `...`. */
@@ -198,7 +238,7 @@ class Sketch {
     return (name) => {
       const operand = items.get(name);
       if (!operand) return undefined;
-      const axis = (n: string): Axis => ({ name: n, size: Size.symbol(n) });
+      const axis = (n: string): Axis => ({ name: n, size: this.sizeOf(n) });
       const axes = [...(operand.rest ? [axis(REST)] : []), ...operand.axes.map(axis)];
       return { kind: "type", type: { dtype: operand.dtype, axes } };
     };
@@ -206,9 +246,8 @@ class Sketch {
 
   side(x: ast.Expr, given: (name: string) => Given | undefined, dims?: ReadonlyMap<string, Axis>): Graph | undefined {
     const { e, source } = this;
-    const { decl, module } = source;
-    const title = `the rewrite "${decl.title.value}"`;
-    const frame = e.frame("model", title, module, undefined, undefined, undefined, []);
+    const { decl } = source;
+    const frame = this.frame();
     this.declareAxes(frame, dims);
     for (const param of decl.operands.items) {
       const { name } = param.name;
@@ -225,7 +264,7 @@ class Sketch {
   private declareAxes(frame: Frame, dims: ReadonlyMap<string, Axis> | undefined): void {
     const names = new Set(this.source.decl.operands.items.flatMap((o) => operandOf(o).axes));
     for (const name of names) {
-      const axis = dims?.get(name) ?? { name, size: Size.symbol(name) };
+      const axis = dims?.get(name) ?? { name, size: this.sizeOf(name) };
       frame.set(name, { kind: "dim", axis });
       frame.offer(name);
     }

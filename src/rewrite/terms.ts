@@ -6,14 +6,15 @@
  * - sums and products (and whatever else is commutative and associative) have any number of operands, in no order;
  * - a difference is a sum with -1 times the second, a quotient a product with a reciprocal, `x ^ 2` is x times x;
  * - a mean is a sum over the size, a `dot` the sum of a product; numbers and values without axes stand outside of sums;
+ * - one of the stretches that an axis was split into is a slice of it, stretches that are stacked are a concatenation;
  * - numbers are computed; composite operators are taken apart; the order of axes does not count.
  *
  * A sum or product that more than one node reads is not merged into the one around it: to that one it is a single operand.
  */
-import type { Graph, Node, Value } from "../ir/graph.ts";
+import type { Graph, Node, NodeOf, Value } from "../ir/graph.ts";
 import { Size } from "../ir/size.ts";
 import { axisNamed, type Dtype, type Type } from "../ir/type.ts";
-import type { PrimitiveName } from "../ops/attributes.ts";
+import type { AttrsOf, PrimitiveName } from "../ops/attributes.ts";
 import { float64 } from "../ops/float64.ts";
 import { hasTrait } from "../ops/registry.ts";
 import { attributesKey } from "../passes/keys.ts";
@@ -147,9 +148,40 @@ export class Terms {
         ]);
       case "dot":
         return this.sum([a, b], node.attrs.over);
+      case "pick":
+        return this.pick(node, a, type);
+      case "merge":
+        return this.merge(node, a, type);
       default:
         return this.plain(op, node.attrs, inputs, type);
     }
+  }
+
+  /** The i-th of the stretches that an axis was split into is a slice of it. */
+  private pick(node: NodeOf<"pick">, a: Term, type: Type): Term {
+    const split = a.op === "split" ? (a.attrs as AttrsOf<"split">) : undefined;
+    const [outer, inner, ...more] = split?.into ?? [];
+    const count = outer?.size.known;
+    if (!split || !inner || more.length > 0 || outer!.name !== node.attrs.axis || count === undefined)
+      return this.plain("pick", node.attrs, [a], type);
+    const [whole] = a.inputs as [Term];
+    const { index } = node.attrs;
+    const attrs = {
+      axis: split.axis,
+      start: inner.size.times(Size.of(index < 0 ? index + count : index)),
+      size: inner.size,
+    };
+    const axes = new Map([...whole.axes].map(([name, size]) => [name, name === split.axis ? inner.size : size]));
+    const part = this.make("slice", attrs, [whole], a.dtype, axes);
+    return split.axis === inner.name ? part : this.plain("rename", { from: split.axis, to: inner.name }, [part], type);
+  }
+
+  /** Values that are stacked, one stretch after the other, are put behind each other. */
+  private merge(node: NodeOf<"merge">, a: Term, type: Type): Term {
+    const { axes, into } = node.attrs;
+    const stacked = a.op === "stack" && (a.attrs as AttrsOf<"stack">).axis === axes[0] && axes.length === 2;
+    if (!stacked || !a.inputs.every((t) => t.axes.has(axes[1]!))) return this.plain("merge", node.attrs, [a], type);
+    return this.plain("concat", { axes: a.inputs.map(() => axes[1]!), into }, a.inputs, type);
   }
 
   private size(of: Size): Term {

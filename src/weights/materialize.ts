@@ -18,7 +18,16 @@ export interface Wanted {
   readonly order: readonly Axis[];
   /** The order in which the program declares them, where it is another: drawn weights depend on it. */
   readonly declared?: readonly Axis[];
+  /** Only this stretch of it, as long as `order` says: of an axis that `declared` has whole. */
+  readonly part?: Part | undefined;
   readonly dtype: FloatDtype;
+}
+
+/** A stretch of a parameter along one of its axes, which has `of` places in all. */
+export interface Part {
+  readonly axis: string;
+  readonly start: number;
+  readonly of: number;
 }
 
 /**
@@ -37,7 +46,8 @@ export interface MaterializeOptions {
 
 /** Pieces of the parameter's bytes, one after the other. Throws `ReadFailure` where the checkpoint cannot be read. */
 export function materialize(source: WeightSource, wanted: Wanted, options: MaterializeOptions): Iterable<Uint8Array> {
-  return pieces(elementsOf(source, wanted, options), wanted, options.budget ?? 64 << 20);
+  const whole = elementsOf(source, wanted, options);
+  return pieces(wanted.part ? partOf(whole, wanted.part, wanted) : whole, wanted, options.budget ?? 64 << 20);
 }
 
 /** The whole parameter at once, for small ones and tests. */
@@ -133,6 +143,33 @@ function computedElements(
     width: 4,
     read: (start, count) => values.subarray(start, start + count),
     encode: (elements) => fromFloat32(dtype, elements as Float32Array),
+  };
+}
+
+/** The stretch as if it were all that there is: what lies together in the source is read together. */
+function partOf(source: Source, { axis, start, of }: Part, wanted: Wanted): Source {
+  const at = source.axes.findIndex((a) => a.name === axis);
+  const size = sizes(wanted.order).find((a) => a.name === axis)?.size;
+  if (at < 0 || size === undefined || source.axes[at]!.size !== of || start + size > of)
+    throw new Error(`${wanted.path} has no stretch of ${axis} from ${start} on`);
+  const inner = source.axes.slice(at + 1).reduce((n, a) => n * a.size, 1);
+  const run = size * inner;
+  return {
+    ...source,
+    axes: source.axes.map((a, i) => (i === at ? { name: axis, size } : a)),
+    read: (first, count) => {
+      let out: Elements | undefined;
+      for (let done = 0; done < count;) {
+        const [outer, within] = [Math.floor((first + done) / run), (first + done) % run];
+        const many = Math.min(count - done, run - within);
+        const elements = source.read((outer * of + start) * inner + within, many);
+        if (many === count) return elements;
+        out ??= new (elements.constructor as new (n: number) => Elements)(count);
+        out.set(elements as never, done);
+        done += many;
+      }
+      return out ?? source.read(0, 0);
+    },
   };
 }
 

@@ -14,6 +14,8 @@ export interface StoredTensor {
   /** Absolute, in bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** The tensor that this is a stretch of, where it is not one by itself. */
+  readonly within?: StoredTensor;
 }
 
 export interface Checkpoint {
@@ -26,12 +28,31 @@ export interface Checkpoint {
   close(): void;
 }
 
+/** Neighbouring columns of a stored tensor that is read as a matrix, [rows, pitch]: `count` of them, the first of which is `start`. */
+export interface Columns {
+  readonly tensor: StoredTensor;
+  readonly rows: number;
+  readonly pitch: number;
+  readonly start: number;
+  readonly count: number;
+  /** The parameter's axes as they lie there. */
+  readonly order: readonly Axis[];
+}
+
 /** What one parameter is filled with. */
 export type WeightSource =
   /** The stored tensor's own elements; `order` names its axes as stored (sizes are those of the parameter; merged where the file merges them is the same memory). */
   | { readonly kind: "stored"; readonly tensor: StoredTensor; readonly order: readonly Axis[] }
-  /** A graph over stored tensors (its inputs, in order, each with axes in stored order), evaluated in float32; its one output is the parameter. */
-  | { readonly kind: "computed"; readonly tensors: readonly StoredTensor[]; readonly graph: Graph }
+  /**
+   * A graph over stored tensors (its inputs, in order, each with axes in stored order), evaluated in float32; its one output is the
+   * parameter. `columns` where that is no more than columns of one of them.
+   */
+  | {
+      readonly kind: "computed";
+      readonly tensors: readonly StoredTensor[];
+      readonly graph: Graph;
+      readonly columns?: Columns;
+    }
   /** Drawn from the initialiser. */
   | { readonly kind: "initial"; readonly initial: Initializer; readonly seed: number };
 

@@ -13,7 +13,7 @@ import { steps } from "./decoding.mjs";
 import { keyStrokes, longProgram } from "./keystroke.mjs";
 import { rounds, tfm } from "./measure.mjs";
 import { plot } from "./plot.mjs";
-import { compare, graphIn, HOW, parseCase, subfolders } from "./runtime.mjs";
+import { compare, graphIn, HOW, limitOf, parseCase, subfolders } from "./runtime.mjs";
 import { writeCheckpoint } from "./synthetic.mjs";
 import { tfjsLayer } from "./tfjs.mjs";
 
@@ -43,6 +43,8 @@ const CASES = [
   "t5-small/encode:128",
   "t5-small/decode:16",
 ];
+/** What nothing can beat: see `limit.mjs`. */
+const LIMIT = "its products alone";
 const HUGE = "llama_3_1_405b";
 const checkpoints = fileURLToPath(new URL("../checkpoints/", import.meta.url));
 const results = [];
@@ -115,13 +117,20 @@ async function inTfjs() {
 
 /** Our graphs of these checkpoints beside those that others made: compiled here, timed and run. */
 async function beside(peers, checkpoints) {
+  const graphOf = async (model, { kind }, options) => {
+    const out = join(folder, options.join(""), model);
+    if (!existsSync(out)) await tfm(["compile", join(checkpoints, model), "-o", out, ...options]);
+    return graphIn(out, kind);
+  };
   const cases = values.cases?.split(",") ?? CASES.filter((c) => existsSync(join(peers, c.split("/")[0])));
   for (const model of new Set(cases.map((c) => c.split("/")[0]))) {
     const out = join(folder, "ours", model);
     const measured = await rounds(ROUNDS, () => tfm(["compile", join(checkpoints, model), "-o", out]));
     add(`compile ${model}`, measured, "1 s, 250 MB (300 MB from 1 GB of weights on)");
   }
-  say(`\nRatios to the first, ${ROUNDS} rounds, 1 thread: median (least to most), processor time after wall time`);
+  say(
+    `\nRatios to the first, ${ROUNDS} rounds, 1 thread: median (least to most), processor time after wall time; nodes, transposes, reshapes`,
+  );
   for (const name of cases) {
     const [model, text] = name.split("/");
     const size = parseCase(text);
@@ -131,19 +140,23 @@ async function beside(peers, checkpoints) {
     const graphs = others
       .map((label) => [label, graphIn(join(peers, model, label), size.kind)])
       .filter(([, path]) => path);
-    graphs.push(["tfm", graphIn(join(folder, "ours", model), size.kind)]);
+    const ours = graphIn(join(folder, "ours", model), size.kind);
+    graphs.push(["tfm", ours], ["tfm -t onnx-17", await graphOf(model, size, ["-t", "onnx-17"])]);
+    if (size.kind === "decode")
+      graphs.push(["tfm --cache rows", await graphOf(model, size, ["--cache", "rows"]), /^present/]);
+    graphs.push([LIMIT, await limitOf(ours, size)]);
     const { rows, failed } = await compare(graphs, size, { rounds: ROUNDS, seconds: Number(values.seconds) });
     compared.push({ name, rows });
     say(`\n${name}`);
     const range = ({ median, least, most }) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
     for (const r of rows)
       say(
-        `    ${r.label.padEnd(20)}${r.ms.toFixed(2).padStart(9)} ms  ${range(r.ratio).padEnd(22)}${range(r.cpuRatio).padEnd(22)}${r.difference === undefined ? "" : `differs by ${r.difference.toExponential(0)}`}`,
+        `    ${r.label.padEnd(20)}${r.ms.toFixed(2).padStart(9)} ms  ${range(r.ratio).padEnd(22)}${range(r.cpuRatio).padEnd(22)}${r.difference === undefined ? "".padEnd(18) : `differs by ${r.difference.toExponential(0)}`.padEnd(18)}${r.nodes}`,
       );
     for (const f of failed) say(`    ${f.label.padEnd(20)} ${f.failed}`);
   }
   const title = `Speed beside ${compared[0]?.rows[0]?.label ?? "the first"} (1.0), processor time, 1 thread; further right is faster`;
-  if (values.plot !== undefined) writeFileSync(values.plot, plot(compared, { ours: "tfm", title }));
+  if (values.plot !== undefined) writeFileSync(values.plot, plot(compared, { ours: "tfm", limit: LIMIT, title }));
 }
 
 /** In a process that has compiled something before: the library's own functions, without a command around them. */

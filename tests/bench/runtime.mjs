@@ -2,9 +2,11 @@
  * @file Run time of our graphs beside those of other exporters, of the same checkpoints: all sessions in one process, rounds in
  * alternating order, ratios within a round. Processor time is beside the wall's, since other load on the machine moves it less.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
+import { writeLimit } from "./limit.mjs";
 
 export const HOW = `Run times are measured beside graphs of other exporters, where there are some:
     npm run bench -- --checkpoints CHECKPOINTS --peers GRAPHS [--cases bert-base/encode:128,gpt2/decode:512] [--plot FILE.svg]
@@ -38,12 +40,37 @@ export function parseCase(text) {
     : { kind, batch: Number(batch), seq: n, past: 0, source: n };
 }
 
-/** Opens each graph, runs all in turn, and gives a row for each: medians of the rounds, ratios to the first. */
+/** How many nodes a graph has as it was written, how many of them only move numbers. */
+function nodesOf(path) {
+  const count = { all: 0, Transpose: 0, Reshape: 0 };
+  const visit = ({ node }) => {
+    for (const { opType, attribute } of node) {
+      count.all++;
+      if (opType in count) count[opType]++;
+      for (const { g } of attribute) if (g) visit(g);
+    }
+  };
+  visit(onnxProto.onnx.ModelProto.decode(readFileSync(path)).graph);
+  return `${count.all} / ${count.Transpose} / ${count.Reshape}`;
+}
+
+/** The graph of this one's products with weights alone, for a case: what nothing can beat. */
+export async function limitOf(path, size) {
+  const session = await ort.InferenceSession.create(path, { graphOptimizationLevel: "disabled" });
+  const feeds = feedsOf(session, size);
+  await session.release();
+  return writeLimit(path, feeds);
+}
+
+/**
+ * Opens each graph, runs all in turn, and gives a row for each: medians of the rounds, ratios to the first. A graph is a label, a
+ * path, and which outputs are fetched beside the scores: of the others' caches none, which spares them a copy.
+ */
 export async function compare(graphs, size, { rounds, seconds }) {
   const runs = [];
-  for (const [label, path] of graphs)
+  for (const [label, path, also] of graphs)
     try {
-      runs.push({ label, ...(await open(path, size)), wall: [], cpu: [] });
+      runs.push({ label, ...(await open(path, size, also)), nodes: nodesOf(path), wall: [], cpu: [] });
     } catch (error) {
       runs.push({ label, failed: String(error.message).split("\n")[0].slice(0, 160) });
     }
@@ -64,20 +91,26 @@ export async function compare(graphs, size, { rounds, seconds }) {
       ratio: spread(ratios("wall")),
       cpuRatio: spread(ratios("cpu")),
       difference: differenceOf(r.answer, base.answer),
+      nodes: r.nodes,
     };
   });
   for (const r of able) await r.session.release();
   return { rows, failed: runs.filter((r) => r.failed) };
 }
 
-async function open(path, size) {
+async function open(path, size, also = /^$/) {
   const session = await ort.InferenceSession.create(path, { intraOpNumThreads: 1, logSeverityLevel: 4 });
-  const feeds = Object.fromEntries(session.inputMetadata.map((m) => [m.name, feedOf(m, size)]));
+  const feeds = feedsOf(session, size);
   const main = session.outputNames.find((n) => /logits|last_hidden_state/.test(n)) ?? session.outputNames[0];
-  const run = () => session.run(feeds, [main]);
+  const fetched = [main, ...session.outputNames.filter((n) => n !== main && also.test(n))];
+  const run = () => session.run(feeds, fetched);
   const answer = (await run())[main];
   await run();
   return { session, run, answer };
+}
+
+function feedsOf(session, size) {
+  return Object.fromEntries(session.inputMetadata.map((m) => [m.name, feedOf(m, size)]));
 }
 
 /** An input by its name, as exporters call them. The same for all graphs of a case. */
@@ -104,11 +137,13 @@ function feedOf({ name, type, shape }, { batch, seq, past, source }) {
   const ids = seeded("ids");
   const value = /mask/.test(name)
     ? () => 1
-    : /position/.test(name)
-      ? (i) => past + (i % last)
-      : /type/.test(name)
-        ? (i) => Number(i % last >= last / 2)
-        : (i) => 3 + Math.floor((ids(i) + 0.5) * 1000);
+    : /past_length/.test(name)
+      ? () => past
+      : /position/.test(name)
+        ? (i) => past + (i % last)
+        : /type/.test(name)
+          ? (i) => Number(i % last >= last / 2)
+          : (i) => 3 + Math.floor((ids(i) + 0.5) * 1000);
   return new ort.Tensor("int64", BigInt64Array.from(of(value), BigInt), dims);
 }
 

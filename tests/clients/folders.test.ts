@@ -1,5 +1,16 @@
 /** `tfm compile --for` and `tfm check --for`: folders that clients open, and each trap of folders that they would not. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -89,12 +100,18 @@ describe("folders that are written", () => {
 
   test("an encoder-decoder: two models, data of each under its own name", async () => {
     const folder = await compiled("t5", "transformers.js");
+    // The client looks for a session's data under that session's own name (its getExternalDataChunkNames): two models cannot share a file.
+    // Here both names are hard links to the checkpoint's.
     expect(json(folder, "config.json")["transformers.js_config"]["use_external_data_format"]).toEqual({
       "encoder_model.onnx": 1,
       "decoder_model_merged.onnx": 1,
     });
-    for (const file of ["encoder_model.onnx_data", "decoder_model_merged.onnx_data"])
-      expect(existsSync(at(folder, "onnx", file)), file).toBe(true);
+    const [first, second] = ["encoder_model.onnx_data", "decoder_model_merged.onnx_data"].map((file) =>
+      statSync(at(folder, "onnx", file)),
+    );
+    expect(first!.size).toBe(second!.size);
+    // Between file systems there are no links.
+    if (statSync(CHECKPOINTS).dev === first!.dev) expect(first!.ino).toBe(second!.ino);
   });
 
   test("weights in several files become chunks, numbered as the model refers to them", async () => {
@@ -115,6 +132,56 @@ describe("folders that are written", () => {
   test("where the client's type keeps its past otherwise, the family's word for the nearest stands", async () => {
     const folder = await compiled("gpt2", "genai");
     expect(json(folder, "genai_config.json")["model"]["type"]).toBe("decoder");
+  });
+
+  test("an input that the client does not feed and that has a default is none of the model's", async () => {
+    const folder = await compiled("gpt2-sequence-classification", "transformers.js");
+    expect(json(folder, "config.json")).toMatchObject({ model_type: "bert", id2label: { 0: "LABEL_0" } });
+    const { inputs } = json(folder, "tfm.json") as { inputs: { name: string }[] };
+    expect(inputs.map((i) => i.name)).toEqual(["input_ids", "attention_mask"]);
+    // The numbers are the same as with the input, left out.
+    const plain = await tfm("compile", join(CHECKPOINTS, "gpt2-sequence-classification"), "-o", at("plain"));
+    expect(plain, plain.err).toMatchObject({ status: 0 });
+    const ask = async (name: string): Promise<unknown> => {
+      const ran = await tfm("run", at(name), "--input", "input_ids=[[7,8,9,10],[5,6,0,0]]", "--json");
+      return (JSON.parse(ran.out) as { outputs: unknown }).outputs;
+    };
+    expect(await ask(folder)).toEqual(await ask("plain"));
+    const encoder = await compiled("t5-encoder", "transformers.js");
+    expect(json(encoder, "config.json")["model_type"]).toBe("bert");
+  });
+
+  test("a type that the client has for other models only is no type, and the hint says what to write", async () => {
+    writeFileSync(
+      at("odd.tfm"),
+      `model odd(vocab = 8, hidden = 4) {
+  input tokens as "input_ids": int[batch as "batch_size", seq as "sequence_length"]
+  output last_hidden_state = tokens -> words: embed(vocab)
+}
+checkpoint for odd when config.model_type == "odd" {
+  vocab = config.vocab_size; hidden = config.hidden_size; words.weight = "words"
+}
+`,
+    );
+    mkdirSync(at("odd"));
+    writeFileSync(at("odd/config.json"), JSON.stringify({ model_type: "odd", vocab_size: 8, hidden_size: 4 }));
+    const header = JSON.stringify({ words: { dtype: "F32", shape: [8, 4], data_offsets: [0, 128] } }).padEnd(88);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(at("odd/model.safetensors"), Buffer.concat([length, Buffer.from(header), Buffer.alloc(128)]));
+    const said = await tfm(
+      "compile",
+      at("odd"),
+      "--use",
+      at("odd.tfm"),
+      "-o",
+      at("unused"),
+      "--for",
+      "transformers.js",
+    );
+    expect(said.status).toBe(1);
+    expect(said.err).toContain("transformers.js has no type odd for models that are run once");
+    expect(said.err).toContain('client "transformers.js" => "bert"');
   });
 
   test("a program of one's own gets each client's plainest type, and sizes from the model", async () => {
@@ -145,7 +212,7 @@ describe("folders that are written", () => {
     ["t5", "genai", "client/no-role", "without --for"],
     ["bert-base-model", "genai", "client/no-role", "without --for"],
     ["glm", "transformers.js", "client/input", "tfm run"],
-    ["gpt2-sequence-classification", "transformers.js", "client/no-type", "--use"],
+    ["gpt1-double-heads", "transformers.js", "client/input", "tfm run"],
   ])("%s for %s is refused: %s", async (name, client, code, hint) => {
     const said = await tfm("compile", join(CHECKPOINTS, name), "-o", at("refused"), "--for", client);
     expect(said.status).toBe(1);
@@ -210,9 +277,13 @@ describe("traps of folders that others made", () => {
     expect(lies.codes).toEqual(["client/layers", "client/layers"]);
     expect(lies.err).toContain("num_hidden_layers in config.json says 3, and the model has 2 layers with a cache");
     const genai = await codesOf(folder, "genai", (path) =>
-      edit(path("genai_config.json"), (c) => (c["model"]["decoder"]["num_hidden_layers"] = 30)),
+      edit(path("genai_config.json"), (c) => {
+        c["model"]["decoder"]["num_hidden_layers"] = 30;
+        c["model"]["vocab_size"] = 128;
+      }),
     );
-    expect(genai.codes).toEqual(["client/layers"]);
+    expect(genai.codes).toEqual(["client/layers", "client/layers"]);
+    expect(genai.err).toContain("vocab_size in genai_config.json says 128, and the model has 96 tokens with a score");
     const type = await codesOf(folder, "transformers.js", (path) =>
       edit(path("config.json"), (c) => (c["model_type"] = "openai-gpt")),
     );
@@ -255,6 +326,60 @@ describe("traps of folders that others made", () => {
     expect(broken.codes).toEqual(["client/config"]);
   });
 
+  test("a tokenizer that is none, or another model's; texts beside it that are no JSON", async () => {
+    const folder = await compiled("llama3", "genai,transformers.js");
+    for (const client of ["transformers.js", "genai", "tfm"]) {
+      const empty = await codesOf(folder, client, (path) => writeFileSync(path("tokenizer.json"), ""));
+      expect(empty.codes, client).toEqual(["client/config"]);
+      expect(empty.err).toContain("tokenizer.json cannot be used");
+      const odd = await codesOf(folder, client, (path) => writeFileSync(path("tokenizer.json"), '{ "model": {} }'));
+      expect(odd.err).toContain("there is no vocabulary in it");
+      const cut = await codesOf(folder, client, (path) => writeFileSync(path("tokenizer_config.json"), "{"));
+      expect(cut.codes, client).toEqual(["client/config"]);
+      const large = await codesOf(folder, client, (path) =>
+        cpSync(join(CHECKPOINTS, "kjv", "tokenizer.json"), path("tokenizer.json")),
+      );
+      expect(large, client).toMatchObject({ codes: ["client/vocabulary"], status: 0 });
+      expect(large.err).toContain("it has tokens up to 1023, and the model those up to 95");
+    }
+    const kjv = await compiled("kjv", "genai,transformers.js");
+    const small = await codesOf(kjv, "genai", (path) =>
+      cpSync(join(CHECKPOINTS, "llama3", "tokenizer.json"), path("tokenizer.json")),
+    );
+    expect(small.err).toMatch(/it has \d\d tokens, and the model 1024/);
+    for (const client of ["transformers.js", "tfm"]) {
+      const broken = await codesOf(folder, client, (path) => writeFileSync(path("generation_config.json"), "<html>"));
+      expect(broken.codes, client).toEqual(["client/config"]);
+    }
+  });
+
+  test("a model under the name of another type of numbers, and a config that names another type", async () => {
+    const folder = await compiled("llama3", "genai,transformers.js");
+    for (const change of [
+      (path: (name: string) => string) => renameSync(path("onnx/model.onnx"), path("onnx/model_fp16.onnx")),
+      (path: (name: string) => string) =>
+        edit(path("config.json"), (c) => (c["transformers.js_config"]["dtype"] = "fp16")),
+    ])
+      expect((await codesOf(folder, "transformers.js", change)).codes).toEqual(["client/missing-file"]);
+    renameSync(at(folder, "onnx/model.onnx"), at(folder, "onnx/model_fp16.onnx"));
+    const said = await tfm("check", at(folder), "--for", "transformers.js,tfm");
+    renameSync(at(folder, "onnx/model_fp16.onnx"), at(folder, "onnx/model.onnx"));
+    expect(said.err).toContain('config.json says dtype "fp32", and onnx/model_fp16.onnx is there');
+    expect(said.err).toContain("onnx/model_fp16.onnx is as long: call it onnx/model.onnx again if it was renamed");
+  });
+
+  test("a folder that is not there, or is a file; one for TensorFlow.js", async () => {
+    writeFileSync(at("file"), "");
+    for (const [name, reason] of [
+      ["none", "it does not exist"],
+      ["file", "it is a file"],
+    ] as const)
+      expect((await tfm("check", at(name), "--for", "genai")).err).toContain(reason);
+    const made = await tfm("compile", join(CHECKPOINTS, "llama3"), "-o", at("tfjs"), "-t", "tfjs");
+    expect(made, made.err).toMatchObject({ status: 0 });
+    expect(await tfm("check", at("tfjs"), "--for", "tfm")).toMatchObject({ status: 0, err: "" });
+  });
+
   test("its own folders: an older version, a model of other bytes, no tokenizer", async () => {
     const folder = await compiled("llama3", "genai,transformers.js");
     const older = await codesOf(folder, "tfm", (path) => edit(path("tfm.json"), (r) => (r["version"] = 0)));
@@ -276,4 +401,17 @@ describe("traps of folders that others made", () => {
       if (!client.record) expect(checkFolder(odd, client).some((d) => d.severity === "error")).toBe(true);
     }
   });
+});
+
+test("genai is told of the provider that the model was compiled for", async () => {
+  const options = ["--provider", "cuda", "--dtype", "float16", "--cache", "shared"];
+  const said = await tfm("compile", join(CHECKPOINTS, "llama3"), "-o", at("for-cuda"), "--for", "genai", ...options);
+  expect(said, said.err).toMatchObject({ status: 0, err: "" });
+  const providers = (folder: string): unknown =>
+    json(folder, "genai_config.json")["model"]["decoder"]["session_options"]["provider_options"];
+  expect(providers("for-cuda")).toEqual([{ cuda: {} }]);
+  expect(providers(await compiled("llama3", "genai"))).toEqual([]);
+  // Attention over a shared buffer is of halves there, and so are its buffers: CUDA has no other kernel.
+  const { states } = json("for-cuda", "tfm.json") as { states: { dtype: string }[] };
+  expect(new Set(states.map((s) => s.dtype))).toEqual(new Set(["float16"]));
 });

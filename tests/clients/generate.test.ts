@@ -1,5 +1,14 @@
 /** `tfm generate` and `tfm run --text`: a trained model goes on from text; rows alike alone and together; every broken folder is said. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -64,6 +73,41 @@ describe.each(["kjv", "kjv--cacherows"])("%s", (folder) => {
       if (event.kind === "token") found.push(event.token);
     await decoder!.close();
     expect(found).toEqual(wanted);
+  });
+});
+
+describe("a long prompt", () => {
+  const TOKENS = Array.from({ length: 600 }, (_, i) => 5 + ((i * 37) % 80));
+  const scores = async (folder: string, rows: number, each: number): Promise<readonly Float32Array[]> => {
+    const { value: decoder } = await openDecoder(at(folder));
+    let found: readonly Float32Array[] = [];
+    // The second row is shorter: padding stands before it.
+    for (let i = 0; i < TOKENS.length; i += each)
+      found = await decoder!.step(
+        Array.from({ length: rows }, (_, row) => TOKENS.slice(i, i + each).slice(row > 0 && i === 0 ? 7 : 0)),
+      );
+    await decoder!.close();
+    return found;
+  };
+  const near = (a: readonly Float32Array[], b: readonly Float32Array[]): void =>
+    a.forEach((row, i) => row.forEach((x, j) => expect(Math.abs(x - b[i]![j]!)).toBeLessThan(1e-4)));
+
+  test.each(["whole", "rows", "shared"])("is read in parts: --cache %s", async (form) => {
+    const folder = `long-${form}`;
+    const compiled = await tfm("compile", join(CHECKPOINTS, "llama3"), "-o", at(folder), "--cache", form);
+    expect(compiled, compiled.err).toMatchObject({ status: 0 });
+    for (const rows of form === "shared" ? [1] : [1, 2])
+      near(await scores(folder, rows, 600), await scores(folder, rows, 120));
+  });
+
+  test("is read place by place where a step has one", async () => {
+    const sizes = ["--size", "batch_size=1", "--size", "sequence_length=1"];
+    const compiled = await tfm("compile", join(CHECKPOINTS, "llama3"), "-o", at("steps"), ...sizes);
+    expect(compiled, compiled.err).toMatchObject({ status: 0 });
+    near(await scores("steps", 1, 600), await scores("long-whole", 1, 600));
+    const { value: decoder } = await openDecoder(at("steps"));
+    await expect(decoder!.step([[5], [6]])).rejects.toThrow("compiled for 1 rows");
+    await decoder!.close();
   });
 });
 
@@ -168,6 +212,23 @@ describe("broken folders", () => {
     });
     expect(err).toContain("generate/tokenizer");
     expect(status).toBe(1);
+  });
+
+  test("another model's tokenizer: a warning, and an error where a token is none of the model's", async () => {
+    const other = (name: string) => (f: string) =>
+      cpSync(join(CHECKPOINTS, name, "tokenizer.json"), join(f, "tokenizer.json"));
+    const small = await broken(other("llama3"));
+    expect(small).toMatchObject({ status: 0, err: expect.stringContaining("client/vocabulary") as string });
+    const large = await broken(other("kjv-bert"), "--prompt", "righteousness wickedness abominations Jerusalem");
+    expect(large.status).toBe(1);
+    expect(large.err).toContain("it has tokens up to 1535, and the model those up to 1023");
+    expect(large.err).toMatch(/has the token \d+, and there are 0 to 1023/);
+  });
+
+  test("a file that was renamed is found", async () => {
+    const { status, err } = await broken((f) => renameSync(join(f, "model.safetensors"), join(f, "weights.bin")));
+    expect(status).toBe(1);
+    expect(err).toContain("weights.bin is as long: call it model.safetensors again if it was renamed");
   });
 
   test("options and models that do not fit", async () => {

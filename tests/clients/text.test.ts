@@ -7,7 +7,8 @@ import { StopWatch } from "../../src/generate/generate.ts";
 import { inputsOfRows } from "../../src/generate/rows.ts";
 import { Sampler, samplingProblem } from "../../src/generate/sampling.ts";
 import type { Port } from "../../src/generate/signature.ts";
-import { TextStream, tokenizerOf, type Tokenizer } from "../../src/generate/tokenizer.ts";
+import { TextStream } from "../../src/generate/text-stream.ts";
+import { tokenizerOf, type Tokenizer } from "../../src/generate/tokenizer.ts";
 
 const json = (path: string): Record<string, any> =>
   JSON.parse(readFileSync(new URL(`../checkpoints/${path}`, import.meta.url), "utf8")) as Record<string, any>;
@@ -195,20 +196,20 @@ describe("chat templates", () => {
     { role: "user", content: "Why?" },
   ];
 
-  test("the conversation up to where the answer begins", () => {
+  test("the conversation up to where the answer begins", async () => {
     const t = tokenizer("gpt2", { chat_template: template });
-    expect(chatText(messages, t)).toEqual({ text: "<|endoftext|>[system] Be short.\n[user] Why?\n[assistant]" });
+    expect(await chatText(messages, t)).toEqual({ text: "<|endoftext|>[system] Be short.\n[user] Why?\n[assistant]" });
     const named = [
       { name: "tool_use", template: "x" },
       { name: "default", template },
     ];
-    expect(chatText(messages, tokenizer("gpt2", { chat_template: named }))).toHaveProperty("text");
+    expect(await chatText(messages, tokenizer("gpt2", { chat_template: named }))).toHaveProperty("text");
   });
 
-  test("no template, or one that refuses, is said", () => {
-    expect(chatText(messages, tokenizer("gpt2"))).toMatchObject({ reason: "its tokenizer has no chat template" });
+  test("no template, or one that refuses, is said", async () => {
+    expect(await chatText(messages, tokenizer("gpt2"))).toMatchObject({ reason: "its tokenizer has no chat template" });
     const refusing = tokenizer("gpt2", { chat_template: "{{ raise_exception('no system messages') }}" });
-    expect(chatText(messages, refusing)).toMatchObject({
+    expect(await chatText(messages, refusing)).toMatchObject({
       reason: expect.stringContaining("no system messages") as string,
     });
   });

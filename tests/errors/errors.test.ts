@@ -4,9 +4,10 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { catalog } from "../../src/diagnostics/catalog/index.ts";
 import { render } from "../../src/diagnostics/render.ts";
+import { closeCommandFixtures } from "../support/command-fixtures.ts";
 import { fixtureEnding, runFixture } from "./run-fixture.ts";
 
 const here = new URL(".", import.meta.url).pathname;
@@ -18,6 +19,7 @@ for (const code of Object.keys(catalog)) {
   byPhase.set(phase, [...(byPhase.get(phase) ?? []), slug]);
 }
 const phases = Object.keys(runFixture);
+afterAll(closeCommandFixtures);
 
 describe.each(phases)("fixtures of %s", (phase) => {
   const folder = join(here, phase);
@@ -46,4 +48,14 @@ test("every folder of fixtures belongs to a phase that runs", () => {
     .filter((f) => statSync(join(here, f)).isDirectory())
     .sort();
   expect(folders).toEqual([...phases].sort());
+  expect([...byPhase.keys()].sort()).toEqual([...phases].sort());
+});
+
+test("every code is reported somewhere: none is dead", () => {
+  const src = join(here, "../../src");
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts") && !name.startsWith(join("diagnostics", "catalog")),
+  );
+  const text = files.map((name) => readFileSync(join(src, name), "utf8")).join("\n");
+  expect(Object.keys(catalog).filter((code) => !text.includes(`"${code}"`))).toEqual([]);
 });

@@ -1,7 +1,4 @@
-/**
- * @file How the fixture of a diagnostic is run, phase by phase: `tests/errors/<phase>/<slug>.tfm` to its diagnostics. A phase
- * that is not here has no fixtures yet.
- */
+/** @file How the fixture of a diagnostic is run, phase by phase: `tests/errors/<phase>/<slug>.tfm`, or `.json`, to its diagnostics. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
@@ -13,6 +10,7 @@ import type { SourceFile } from "../../src/source/source.ts";
 import { parse } from "../../src/syntax/parse.ts";
 import type { Checkpoint, StoredDtype } from "../../src/weights/source.ts";
 import { runBrokenFixture } from "../support/broken-checkpoints.ts";
+import { runCommandFixture } from "../support/command-fixtures.ts";
 
 export type RunFixture = (path: string) => Promise<readonly Diagnostic[]>;
 
@@ -42,7 +40,9 @@ const program: RunFixture = async (path) => {
   const objective = header(main.text, "objective") as string | undefined;
   const one = elaborate({ ...request, ...(objective === undefined ? {} : { objective }) });
   if (one.diagnostics.length > 0 || !one.value) return one.diagnostics;
-  const prepared = prepare(one.value, { cache: true, optimize: true, keeps: () => false });
+  const sizes = new Map(Object.entries((header(main.text, "sizes") ?? {}) as Record<string, number>));
+  const cache = one.value.graph.grows !== undefined || sizes.size === 0;
+  const prepared = prepare(one.value, { cache, optimize: true, keeps: () => false, sizes });
   return [...prepared.diagnostics, ...(prepared.value ?? []).flatMap((p) => refusals(p.graph))];
 };
 
@@ -100,9 +100,12 @@ export const runFixture: Readonly<Record<string, RunFixture>> = {
   map: mapped,
   weight: runBrokenFixture,
   artifact: runBrokenFixture,
+  cli: runCommandFixture,
+  client: runCommandFixture,
+  generate: runCommandFixture,
 };
 
 /** What ends the names of a phase's fixtures. */
 export function fixtureEnding(phase: string): ".tfm" | ".json" {
-  return phase === "weight" || phase === "artifact" ? ".json" : ".tfm";
+  return ["weight", "artifact", "cli", "client", "generate"].includes(phase) ? ".json" : ".tfm";
 }

@@ -13,6 +13,13 @@ const FILE = new URL("node-counts.md", import.meta.url);
 const EXAMPLES = new URL("../../examples/", import.meta.url);
 const update = process.env["UPDATE"] === "1" && process.env["CI"] === undefined;
 
+const OPEN: ReadonlyMap<string, number> = new Map();
+/** A step of one text: nothing needs to be brought into another order. */
+const ONE_PLACE = new Map([
+  ["batch_size", 1],
+  ["sequence_length", 1],
+]);
+
 type Counted = Readonly<Record<string, number>>;
 const TARGETS: readonly (readonly [TargetName, OnnxProvider])[] = [
   ...ONNX_PROVIDERS.map((p) => ["onnx", p] as const),
@@ -23,8 +30,8 @@ const TARGETS: readonly (readonly [TargetName, OnnxProvider])[] = [
 const MOVES = ["Transpose", "Reshape"] as const;
 
 /** Of all files of a model together. */
-function count(model: Elaborated, target: TargetName, provider: OnnxProvider): Counted {
-  const { value, diagnostics } = prepare(model, { optimize: true, keeps: keeps(target, provider) });
+function count(model: Elaborated, target: TargetName, provider: OnnxProvider, sizes = OPEN): Counted {
+  const { value, diagnostics } = prepare(model, { optimize: true, keeps: keeps(target, provider), sizes });
   expect(diagnostics.map((d) => d.message)).toEqual([]);
   const sums: Record<string, number> = {};
   for (const { graph } of value!) {
@@ -44,10 +51,10 @@ const cell = (counts: Counted): string =>
   [Object.values(counts).reduce((a, b) => a + b, 0), ...MOVES.map((op) => counts[op] ?? 0)].join(" / ");
 
 /** What one more layer adds. */
-function layer(name: string, target: TargetName, provider: OnnxProvider): Counted {
+function layer(name: string, target: TargetName, provider: OnnxProvider, sizes = OPEN): Counted {
   const [two, three] = [2, 3].map((layers) => {
     const { value } = elaborateText(undefined, { model: name, settings: { layers } });
-    return count(value!, target, provider);
+    return count(value!, target, provider, sizes);
   }) as [Counted, Counted];
   return Object.fromEntries(Object.entries(three).map(([op, n]) => [op, n - (two[op] ?? 0)]));
 }
@@ -57,6 +64,8 @@ const FAMILIES = ["bert_base", "gpt_2_small", "llama_3_8b", "t5_small"];
 test("node-counts.md", { timeout: 120_000 }, () => {
   const head = TARGETS.map(([target, provider]) => (target === "onnx" ? `onnx, ${provider}` : target));
   const rows = FAMILIES.map((name) => [`a layer of ${name}`, ...TARGETS.map((t) => cell(layer(name, ...t)))]);
+  for (const name of FAMILIES.slice(1))
+    rows.push([`a layer of ${name}, one place of one text`, ...TARGETS.map((t) => cell(layer(name, ...t, ONE_PLACE)))]);
   for (const file of readdirSync(EXAMPLES).filter((f) => f.endsWith(".tfm"))) {
     const text = readFileSync(new URL(file, EXAMPLES), "utf8");
     const bare = !/^model /m.test(text);

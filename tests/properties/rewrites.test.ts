@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { elaborateText } from "../support/programs.ts";
 import { afterRewrites, differenceByRewrites } from "../support/rewritten.ts";
 
-const RUNS = Number(process.env["RUNS"] ?? 50);
+const RUNS = Number(process.env["RUNS"] ?? 1000);
 
 const oneOf = (...texts: readonly string[]): fc.Arbitrary<string> => fc.constantFrom(...texts);
 
@@ -88,6 +88,40 @@ const attentions = fc
     return `let z = ${masks[o.mask]!}\n  ${lets}\n  output (${result}${more})[(parts, part) -> whole] -> out: linear(hidden)`;
   });
 
+/** Queries turned by their places: as the rules have it, and not quite. */
+const rotary = fc
+  .record({
+    form: oneOf("none", "halves", "stacked", "beside", "neighbours"),
+    sign: oneOf("-", "-", "+"),
+    swap: fc.boolean(),
+    gain: oneOf("", " * 2"),
+  })
+  .map(({ form, sign, swap, gain }) => {
+    if (form === "none") return "let q = plain";
+    const [c, s] = swap ? ["sines", "cosines"] : ["cosines", "sines"];
+    const [a, b] =
+      form === "neighbours"
+        ? ["plain[part -> (half, pair = 2)][pair = 0]", "plain[part -> (half, pair = 2)][pair = 1]"]
+        : form === "stacked"
+          ? ["plain[part -> (pair = 2, half)][pair = 0]", "plain[part -> (pair = 2, half)][pair = 1]"]
+          : ["plain[part = ..half][part -> half]", "plain[part = half..][part -> half]"];
+    const pair = `a * ${c} ${sign} b * ${s}, b * ${c}${gain} + a * ${s}`;
+    const turned: Record<string, string> = {
+      halves: `concat[half + half -> part](${pair})`,
+      stacked: `stack[pair](${pair})[(pair, half) -> part]`,
+      neighbours: `stack[pair](${pair})[(half, pair) -> part]`,
+      beside: `plain * concat[half + half -> part](${c}, ${c}) + concat[half + half -> part](${sign}b, a) * concat[half + half -> part](${s}, ${s}${gain})`,
+    };
+    const q = turned[form]!.replace("(+b", "(b");
+    return `dim half = part / 2
+  let angle = position(seq) * 0.7 ^ position(half)
+  let cosines = cos(angle)
+  let sines = sin(angle)
+  let a = ${a}
+  let b = ${b}
+  let q = ${q}`;
+  });
+
 const libraryAttention = oneOf(
   "mha",
   "gqa(2)",
@@ -113,6 +147,7 @@ const programs = fc
     norm: byHandNorm,
     activation: byHandActivation,
     attention: attentions,
+    rotary,
     useNorm: fc.oneof(libraryNorm, fc.constant("my_norm")),
     useAttention: fc.oneof(libraryAttention, fc.constant("my_attention")),
     ffn: libraryFfn,
@@ -133,14 +168,15 @@ block my_attention(): attention given hidden, heads {
   input x: [..., seq, hidden]
   dim parts = heads
   dim part = hidden / heads
-  let q = x -> linear(parts, part)
+  let plain = x -> q: linear(parts, part)
+  ${p.rotary}
   let k = (x -> linear(parts, part, bias = false))[seq -> keys]
   let v = (x -> linear(parts, part))[seq -> keys]
   let open = position(keys) <= position(seq)
   let tilt = (position(keys) - position(seq)) * 0.25
   ${p.attention}
 }
-model m(vocab = 7, hidden = 8, heads = 4, layers = ${p.layers}) {
+model m(vocab = 7, hidden = 16, heads = 4, layers = ${p.layers}) {
   input tokens: int[batch, seq]
   output y = tokens -> embed(vocab) -> layers: ${p.kind}(${p.order}) x{layers} < ${p.useAttention}, ${p.useNorm}, ${p.ffn} > ${p.last} -> head: linear(vocab)
 }

@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 from feeds import feed
 
 TOLERANCE = 1e-4  # absolute, relative to the largest value where that exceeds 1
-KINDS = ("forward", "decode", "generate")  # the others are about training
+KINDS = ("forward", "decode", "generate", "complete")  # the others are about training
 
 
 class Tally:
@@ -128,4 +128,16 @@ def generate(session, name, options, inputs, outputs, tally):
     tally.compare(name, "logits", np.stack(logits, 1), outputs["logits"])
 
 
-RUNNERS = {"forward": forward, "decode": decode, "generate": generate}
+def complete(session, name, options, inputs, outputs, tally):
+    """Of a model with a large vocabulary, the highest scores after the prompt are stored, and the greedy tokens."""
+    sequence, found, past = inputs["input_ids"], None, None
+    for i in range(options["new_tokens"]):
+        found, past = run(session, {"input_ids": sequence if past is None else sequence[:, -1:]}, past)
+        if i == 0:
+            tally.compare(name, "top_logits", found["logits"][0, -1][outputs["top_ids"]], outputs["top_logits"])
+        sequence = np.concatenate([sequence, found["logits"][:, -1].argmax(-1)[:, None]], 1)
+    if not np.array_equal(sequence, outputs["sequences"]):
+        tally.failures.append(f"{name}: another text, {sequence.tolist()}")
+
+
+RUNNERS = {"forward": forward, "decode": decode, "generate": generate, "complete": complete}

@@ -19,8 +19,8 @@ TARGETS = ("onnx", "onnx-17")
 
 def main(out, names):
     folders = {n: (os.path.join(CHECKPOINTS, n),) * 2 for n in sorted(os.listdir(CHECKPOINTS)) if os.path.exists(os.path.join(CHECKPOINTS, n, "config.json"))}
-    if os.environ.get("TFM_MINILM"):
-        folders["minilm"] = (os.environ["TFM_MINILM"], os.path.join(HERE, "minilm"))
+    # Published ones, where they have been fetched.
+    folders |= {n: (f, os.path.join(HERE, n)) for n in ("minilm", "smollm2") if (f := os.environ.get(f"TFM_{n.upper()}"))}
     chosen = {n: f for n, f in folders.items() if not names or n in names}
     if not chosen:
         sys.exit(f"no such checkpoint; there are {', '.join(folders)}")

@@ -84,9 +84,10 @@ export function inParameters(
   const checkpoint: Checkpoint = {
     ...opened,
     tensors: opened.tensors,
-    read: (tensor, start = 0, length) => {
+    read: (tensor, start = 0, length = tensor.bytes - start) => {
       const { buffer } = tensors.get(tensor.name)!.slice();
-      return new Uint8Array(buffer).subarray(start, length === undefined ? undefined : start + length);
+      const at = start + tensor.offset - (tensor.within ?? tensor).offset;
+      return new Uint8Array(buffer).subarray(at, at + length);
     },
     close: () => undefined,
   };

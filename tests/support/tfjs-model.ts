@@ -1,8 +1,10 @@
 /** @file Graphs emitted for TensorFlow.js, loaded with an unchanged `loadGraphModel` and run on one of its backends. */
 import type { GraphModel } from "@tensorflow/tfjs-converter";
+import { quantized, rangeOf } from "../../src/weights/affine.ts";
+import type { PlannedTensor } from "../../src/backends/backend.ts";
 import type { VerifiedGraph } from "../../src/ir/graph.ts";
 import type { Tensor } from "../../src/ops/op.ts";
-import { emitTfjs, type StoredAs, type TfjsArtifact } from "../../src/backends/tfjs/emit.ts";
+import { emitTfjs, type StoredAs, type TfjsArtifact, type TfjsOptions } from "../../src/backends/tfjs/emit.ts";
 import type { ModelJson } from "../../src/backends/tfjs/graph-def.ts";
 import type { ProviderName } from "../../src/backends/tfjs/targets.ts";
 import type { Tf } from "../../src/backends/tfjs/runtime/tf.ts";
@@ -20,10 +22,12 @@ export function emitForTfjs(
   graph: VerifiedGraph,
   provider: ProviderName = "any",
   storedAs: StoredAs = "float32",
+  more: Partial<TfjsOptions> = {},
 ): TfjsArtifact {
   return emitTfjs(graph, {
     provider,
     storedAs,
+    ...more,
     weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }),
     name: "model",
     producer: { name: "tfm", version: "test" },
@@ -31,18 +35,39 @@ export function emitForTfjs(
 }
 
 /** The shards one after the other, filled from these parameters, whose axes are in the order of their declaration. */
-function weightBytes(artifact: TfjsArtifact, params: ReadonlyMap<string, Tensor<number>>): ArrayBuffer {
+export function weightBytes(artifact: TfjsArtifact, params: ReadonlyMap<string, Tensor<number>>): ArrayBuffer {
   const end = artifact.planned.reduce((n, p) => Math.max(n, p.offset + p.length), 0);
   const bytes = new Uint8Array(end + artifact.constants.length);
-  for (const p of artifact.planned)
-    new Float32Array(bytes.buffer, p.offset, p.length / 4).set(
-      permute(
-        params.get(p.path)!,
-        p.order.map((a) => a.name),
-      ),
-    );
+  for (const p of artifact.planned) {
+    const order = p.order.map((a) => a.name);
+    const numbers = permute(p.part ? stretch(params.get(p.path)!, p) : params.get(p.path)!, order);
+    if (p.dtype === "U8") bytes.set([...quantized([new Uint8Array(numbers.buffer)], p.affine)][0]!, p.offset);
+    else bytes.set(new Uint8Array(numbers.buffer), p.offset);
+  }
   bytes.set(artifact.constants, end);
   return bytes.buffer;
+}
+
+/** The least and greatest number of what is planned. */
+export function rangeIn(params: ReadonlyMap<string, Tensor<number>>): NonNullable<TfjsOptions["rangeOf"]> {
+  return (p) => {
+    const x = params.get(p.path)!;
+    return rangeOf([new Uint8Array(Float32Array.from((p.part ? stretch(x, p) : x).data as number[]).buffer)]);
+  };
+}
+
+/** A part of a tensor along an axis. */
+function stretch(x: Tensor<number>, { part, order }: Pick<PlannedTensor, "part" | "order">): Tensor<number> {
+  const { axis, start } = part!;
+  const at = x.axes.findIndex((a) => a.name === axis);
+  const size = order.find((a) => a.name === axis)!.size.known!;
+  const inner = x.axes.slice(at + 1).reduce((n, a) => n * a.size, 1);
+  const whole = x.axes[at]!.size;
+  const data = Array.from(x.data as ArrayLike<number>).filter((_, i) => {
+    const place = Math.floor(i / inner) % whole;
+    return place >= start && place < start + size;
+  });
+  return { ...x, axes: x.axes.map((a) => (a.name === axis ? { ...a, size } : a)), data };
 }
 
 /** The model, on the backend that is in use. */

@@ -17,6 +17,7 @@ export async function openTfjs(
   path: string,
   tf: Tf,
   change: (model: ModelJson) => ModelJson = (model) => model,
+  instead: (name: string) => Float32Array | undefined = () => undefined,
 ): Promise<TfjsSession> {
   const { modelTopology, signature, weightsManifest } = change(JSON.parse(readFileSync(path, "utf8")) as ModelJson);
   const shards = weightsManifest.flatMap((g) => g.paths.map((p) => readFileSync(join(dirname(path), p))));
@@ -29,6 +30,13 @@ export async function openTfjs(
       weightData: new Uint8Array(Buffer.concat(shards)).buffer,
     }),
   });
+  // What a constant is instead, where that is asked for.
+  for (const [name, [tensor]] of Object.entries(model.weights)) {
+    const numbers = instead(name);
+    if (!numbers || !tensor) continue;
+    model.weights[name] = [tf.tensor(numbers, tensor.shape)];
+    tensor.dispose();
+  }
   return {
     inputs: Object.entries(signature.inputs).map(([name, { tensorShape }]) => ({
       name,

@@ -267,12 +267,15 @@ describe("the left sides of wrong rules are left alone, or become what they are"
   test.each(laws.map((l) => [l.decl.title.value, l.decl] as const))("%s", (_, decl) => {
     if (decl.kind !== "Rewrite") return;
     // `batch` is open; all other sizes are settings, and operands without axes are numbers.
-    const sizes: Record<string, number> = { d: 3, keys: 4, seq: 5, rows: 2, queries: 2 };
+    const sizes: Record<string, number> = { d: 3, keys: 4, seq: 5, rows: 2, queries: 2, half: 3 };
     const numbers: Record<string, number> = { eps: 0.125, scale: 0.5, softcap: 5 };
     const names = new Set<string>();
     const lines = decl.operands.items.map(({ name: { name }, type }) => {
-      const axes = (type?.axes ?? []).map((a) => (a.kind === "Axis" ? a.name.name : "batch"));
-      for (const a of axes) if (a !== "batch") names.add(a);
+      const axes = (type?.axes ?? []).map((a) => {
+        if (a.kind === "Sized") return `${a.name.name} = ${textOf(a.size.span)}`;
+        if (a.kind === "Axis") names.add(a.name.name);
+        return a.kind === "Axis" ? a.name.name : "batch";
+      });
       return axes.length === 0
         ? `let ${name} = ${numbers[name]!}`
         : `input ${name}: ${type?.base?.name ?? "float"}[${axes.join(", ")}]`;

@@ -88,3 +88,23 @@ test("what is written is the graph of the same model out of the library's operat
   const count = (all: Readonly<Record<string, number>>): number => Object.values(all).reduce((a, b) => a + b, 0);
   expect(count(byHand)).toBeLessThan(0.75 * count(asWritten));
 });
+
+test("what nodes cost on the target decides: a product is dear where passes count, cheap where launches do", async () => {
+  const text = `rewrite "a sum of products" (x: [..., d], y: [..., d]) { sum(x * y, over = d) => dot(x, y, over = d) }
+model m(hidden = 8) {
+  input x: float[batch, seq, hidden]
+  input y: float[batch, seq, hidden]
+  output z = sum(x * y, over = hidden)
+}`;
+  const explained = async (...options: string[]): Promise<string> =>
+    (await tfm("compile", "-e", text, "--explain", ...options)).out;
+  expect(await explained()).toMatch(/a sum of products, refused: it would not be cheaper\n.*\n0 rewrites, 1 refusal/);
+  for (const options of [
+    ["--provider", "webgpu"],
+    ["--provider", "cuda"],
+    ["-t", "tfjs", "--provider", "webgpu"],
+  ])
+    expect(await explained(...options), options.join(" ")).toMatch(
+      /a sum of products: 2 operators became 1\n.*\n1 rewrite,/,
+    );
+});

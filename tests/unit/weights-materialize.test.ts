@@ -230,3 +230,36 @@ test("axes that are not those of the weight are a bug of the compiler", () => {
     ),
   ).toThrow("w has the axes n=4, not m=4");
 });
+
+test("a stretch of an axis is what the whole has there", () => {
+  const cases = permutations.chain((p) =>
+    fc.record({
+      p: fc.constant(p),
+      along: fc.nat({ max: p.shape.length - 1 }),
+      cut: fc.tuple(fc.nat(4), fc.nat(4)),
+      budget: fc.integer({ min: 1, max: 200 }),
+    }),
+  );
+  fc.assert(
+    fc.property(cases, ({ p: { shape, from }, along, cut, budget }) => {
+      const count = shape.reduce((a, b) => a * b, 1);
+      const data = Float32Array.from({ length: count }, (_, i) => i);
+      const { checkpoint, tensor } = inMemory(new Uint8Array(data.buffer), "F32", shape);
+      const stored = shape.map((size, i) => axis(`a${i}`, size));
+      const source: WeightSource = { kind: "stored", tensor, order: stored };
+      const of = shape[along]!;
+      const start = Math.min(cut[0], of - 1);
+      const size = 1 + Math.min(cut[1], of - start - 1);
+      const order = from.map((i) => axis(`a${i}`, i === along ? size : shape[i]!));
+      const wanted: Wanted = { path: "w", order, dtype: "F32", part: { axis: `a${along}`, start, of } };
+      const found = toFloat32("F32", materializeWhole(source, wanted, { checkpoint, evaluate, budget }));
+      const inner = shape.slice(along + 1).reduce((a, b) => a * b, 1);
+      const kept = Array.from(data).filter((_, i) => {
+        const place = Math.floor(i / inner) % of;
+        return place >= start && place < start + size;
+      });
+      const cutShape = shape.map((s, i) => (i === along ? size : s));
+      expect(Array.from(found)).toEqual(reordered(kept, cutShape, from));
+    }),
+  );
+});

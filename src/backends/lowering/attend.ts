@@ -13,7 +13,7 @@ import { hasParts, operandOf, settingOf, type Call, type Kernel } from "./call.t
 import { product } from "./dot.ts";
 import type { Emitter, Placed } from "./emitter.ts";
 import { noteAttention } from "./fusion.ts";
-import { LOWEST, reduce } from "./numbers.ts";
+import { reduce } from "./numbers.ts";
 
 const FLOAT = "float";
 
@@ -84,7 +84,7 @@ export function tiltOf(e: Emitter, mask: Placed | undefined, bias: Placed | unde
  */
 function maskAndBias(e: Emitter, mask: Placed, bias: Placed | undefined): Placed {
   const closed = e.once(mask, "added", () =>
-    e.elementwise("Where", [mask, e.constant(0), e.constant(LOWEST)], { dtype: FLOAT, axes: mask.type.axes }),
+    e.elementwise("Where", [mask, e.constant(0), e.constant(e.lowest)], { dtype: FLOAT, axes: mask.type.axes }),
   );
   return bias
     ? e.once(mask, `with ${e.identity(bias)}`, () => e.elementwise("Add", [bias, closed], united(bias, closed)))

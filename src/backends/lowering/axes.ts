@@ -192,7 +192,7 @@ function gather(e: Emitter, table: Placed, indices: Placed, axis: string, type: 
   if (!isPhysical(table, axis)) return e.book.made(e.book.read(table, lies), lies, type);
   const at = lies.findIndex((g) => g[0] === axis);
   const weight = e.weights.weightOf(table);
-  const inPlace = weight && weight.elem !== Elem.float && table.axes.size === weight.order.length;
+  const inPlace = weight && !weight.columns && weight.elem !== Elem.float && table.axes.size === weight.order.length;
   const data = inPlace ? weight.raw(inStorage(table, lies)) : e.book.read(table, lies);
   const where = e.book.layoutOf(indices);
   const label = weight ? `${weight.path.replace(/\.[^.]*$/, "")}/Gather` : "Gather";

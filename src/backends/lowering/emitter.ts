@@ -88,6 +88,12 @@ export function elemOf(type: Type): Elem {
   return ELEM_OF[type.dtype];
 }
 
+/**
+ * Below this a score is as good as -inf: no finite score of a model of float32 comes near, nor one of float16, whose largest number is
+ * 65,504. It is finite there too: of -inf throughout a row the softmax would be NaN.
+ */
+const LOWEST = { whole: -1e30, half: -3e4 } as const;
+
 /** A parameter or a state (its present) of one iteration. */
 export interface MetParam {
   readonly param: Param;
@@ -137,6 +143,8 @@ export class Emitter {
   private readonly uses = new WeakMap<Graph, Uses>();
   private readonly ranks = new Map<string, number>();
   private readonly presents = new Map<string, Placed>();
+  /** What masks add to a score: a number below which it is as good as -inf. */
+  readonly lowest: number;
 
   constructor(
     readonly target: Target,
@@ -144,7 +152,12 @@ export class Emitter {
     sources: Weights,
     weights: Pick<WeightOptions, "dataFile" | "alignment" | "half">,
   ) {
-    this.weights = new WeightBook(this.writer, this.book, sources, { ...weights, ordered: target.ordersWeights });
+    this.lowest = weights.half ? LOWEST.half : LOWEST.whole;
+    this.weights = new WeightBook(this.writer, this.book, sources, {
+      ...weights,
+      ordered: target.ordersWeights,
+      casts: target.castsWeights,
+    });
   }
 
   /** Where an axis comes among others when nothing else decides: as the model's inputs have them. */

@@ -9,9 +9,6 @@ import type { PrimitiveName } from "../../ops/attributes.ts";
 import { elemOf, type Emit, type Emitter, type Placed, type Scope } from "./emitter.ts";
 import { Elem, type Tensor } from "./writer.ts";
 
-/** Below this a score is as good as -inf: no finite score of a float32 model comes near. */
-export const LOWEST = -1e30;
-
 const operands = (node: { readonly inputs: readonly Value[] }, scope: Scope): Placed[] =>
   node.inputs.map((v) => scope.get(v));
 const typeOf = (node: { readonly outputs: readonly Value[] }): Type => node.outputs[0]!.type;
@@ -207,7 +204,7 @@ export const emitSoftmax: Emit<"softmax"> = (e, node, scope) => {
   if (!mayBeMinusInfinity(node.inputs[0]!, producers(scope))) {
     return [e.book.made(e.writer.add("Softmax", [scores], { axis }), layout, typeOf(node))];
   }
-  const lowest = e.writer.float(LOWEST);
+  const lowest = e.writer.float(e.lowest);
   const finite = e.writer.add("Max", [scores, lowest]);
   const seen = e.writer.add("Greater", [reduceTensor(e, "ReduceMax", scores, [axis], 1), lowest], {}, Elem.bool);
   const share = e.writer.add("Softmax", [finite], { axis });

@@ -2,6 +2,8 @@
  * @file What a target can do. The lowering asks for capabilities, never for names. Each backend has its records of them.
  */
 
+import type { Costs } from "../../rewrite/cost.ts";
+
 export interface Target {
   readonly name: string;
   /** `ReduceMean`, `ReduceMax` and `ReduceMin` take their axes as an operand, not as an attribute. */
@@ -24,8 +26,12 @@ export interface Target {
   readonly lastDimensionOnly: boolean;
   /** A product is many times faster than one of a batch of them: those of the heads are taken one by one. */
   readonly splitsBatches: boolean;
+  /** Weights that are stored in half a precision are read where they lie and cast in the graph, whichever the half; else only in a graph of that half. */
+  readonly castsWeights: boolean;
   /** Weights are written for the artifact in whatever order a product reads them, so that none is transposed at run time. */
   readonly ordersWeights: boolean;
+  /** What nodes cost there, as rewrites compare it. */
+  readonly costs: Costs;
   /** Whoever runs the artifact may have kernels of its own for whole composites: the artifact says where they fit. */
   readonly notesFusions: boolean;
 }

@@ -1,9 +1,10 @@
 /** @file Repeats, which are unrolled, and operators that read other places of an axis. */
-import type { Graph } from "../../ir/graph.ts";
+import type { Graph, NodeOf } from "../../ir/graph.ts";
+import type { Size } from "../../ir/size.ts";
 import type { Axis, Type } from "../../ir/type.ts";
 import { isolated } from "../../layout/choose.ts";
 import { separate } from "../../layout/layout.ts";
-import { spreadOver } from "../../layout/view.ts";
+import { isPhysical, reviewed, spreadOver } from "../../layout/view.ts";
 import { elemOf, type Emit, type Emitter, type Placed, type Scope } from "./emitter.ts";
 import { Stamps } from "./stamp.ts";
 import type { OnnxPort, Subgraph, Tensor } from "./writer.ts";
@@ -52,6 +53,7 @@ export const emitPrevious: Emit<"previous"> = (e, node, scope) => {
  * from outside.
  */
 export const emitScan: Emit<"scan"> = (e, node, scope) => {
+  if (!e.target.loops) return unrolled(e, node, scope);
   const { axis } = node.attrs;
   const body = node.bodies[0]!;
   const [start, ...xs] = node.inputs.map((v) => scope.get(v)) as [Placed, ...Placed[]];
@@ -68,6 +70,48 @@ export const emitScan: Emit<"scan"> = (e, node, scope) => {
   ]);
   return [e.book.made(states!, [[axis], ...layout], node.outputs[0]!.type)];
 };
+
+/** Place by place where there are no loops: how many there are is known. */
+function unrolled(e: Emitter, node: NodeOf<"scan">, scope: Scope): readonly Placed[] {
+  const { axis } = node.attrs;
+  const body = node.bodies[0]!;
+  const count = sizeOf(node).known!;
+  const [start, ...xs] = node.inputs.map((v) => scope.get(v)) as [Placed, ...Placed[]];
+  const stateType = body.inputs[0]!.value.type;
+  const parts = xs.map((x, i) => apart(e, x, axis, count, body.inputs[i + 1]!.value.type));
+  const layout = separate(stateType.axes.map((a) => a.name));
+  let state = broadcastTo(e.as(start, stateType.dtype), stateType);
+  const states: Tensor[] = [];
+  for (let i = 0; i < count; i++) {
+    const [next] = e.body(body, [state, ...parts.map((p) => p[i]!)], scope.indices) as [Placed];
+    state = broadcastTo(e.as(next, stateType.dtype), stateType);
+    states.push(e.book.read(state, [[], ...layout]));
+  }
+  const all = count === 1 ? states[0]! : e.writer.add("Concat", states, { axis: 0 });
+  return [e.book.made(all, [[axis], ...layout], node.outputs[0]!.type)];
+}
+
+/** How many places a scan goes through. */
+export function sizeOf(node: NodeOf<"scan">): Size {
+  return node.outputs[0]!.type.axes.find((a) => a.name === node.attrs.axis)!.size;
+}
+
+/** A value place by place: itself everywhere where it is the same along the axis. */
+function apart(e: Emitter, x: Placed, axis: string, count: number, type: Type): readonly Placed[] {
+  const every = <T>(of: T): readonly T[] => Array.from({ length: count }, () => of);
+  if (!x.axes.has(axis)) return every(x);
+  if (!isPhysical(x, axis) && count > 1)
+    return every(reviewed(x, type, new Map([...x.axes].filter(([name]) => name !== axis))));
+  const layout = isolated(e.book, x, [axis]);
+  const at = layout.findIndex((g) => g[0] === axis);
+  const tensor = e.book.read(x, layout);
+  const tensors =
+    count === 1
+      ? [tensor]
+      : e.writer.addMany("Split", [tensor, e.writer.ints(every(1))], { axis: at }, every(tensor.elem));
+  const without = layout.map((g) => g.filter((a) => a !== axis));
+  return tensors.map((t) => e.book.made(t, without, type));
+}
 
 interface Step {
   readonly tensor: Tensor;

@@ -6,7 +6,7 @@ import type { Axis, Type } from "../../ir/type.ts";
 import { dimensions, type Layout } from "../../layout/layout.ts";
 import type { Book } from "../../layout/book.ts";
 import type { View } from "../../layout/view.ts";
-import type { StoredDtype, WeightSource } from "../../weights/source.ts";
+import type { Columns, StoredDtype, StoredTensor, WeightSource } from "../../weights/source.ts";
 import type { PlannedTensor, Weights } from "../backend.ts";
 import { Elem, type Data, type Tensor, type Writer } from "./writer.ts";
 
@@ -21,8 +21,10 @@ export interface WeightOptions {
   readonly ordered: boolean;
   /** Planned tensors begin at a multiple of this many bytes. */
   readonly alignment: number;
-  /** Weights are written as float16; those that lie there in a half precision stay as they are. */
+  /** Weights are written as float16; those that lie there in a half precision stay as they are, if the graph can read them. */
   readonly half?: boolean;
+  /** Stored halves of any kind are read as they lie. */
+  readonly casts: boolean;
 }
 
 type External = Data & { kind: "external" };
@@ -33,7 +35,9 @@ export interface Weight {
   /** Its axes as they lie in the file. */
   readonly order: readonly string[];
   readonly elem: Elem;
-  /** The initializer with these dimensions, in the dtype of the file. */
+  /** It is only these columns of what is in the file. */
+  readonly columns?: Columns;
+  /** The initializer with these dimensions (of columns, with the dimensions of the whole), in the dtype of the file. */
   raw(layout: Layout): Tensor;
   /** The initializers that have been asked for. */
   readonly made: readonly { readonly layout: Layout; readonly tensor: Tensor }[];
@@ -63,14 +67,25 @@ export class WeightBook {
       order: weight.order,
       anyOrder: this.options.ordered,
       make: (layout) => {
-        const raw = weight.raw(layout);
+        const own = weight.columns ? this.cut(weight, weight.columns, layout) : weight.raw(layout);
         return weight.elem === Elem.float
-          ? raw
-          : this.writer.add("Cast", [raw], { to: Elem.float }, Elem.float, `${path}/Cast`);
+          ? own
+          : this.writer.add("Cast", [own], { to: Elem.float }, Elem.float, `${path}/Cast`);
       },
     });
     this.weights.set(view.storage, weight);
     return view;
+  }
+
+  /** Columns of a stored matrix. Runtimes fold this when they open the model, as they do casts. */
+  private cut(weight: Weight, { order, start, count, rows }: Columns, layout: Layout): Tensor {
+    const { writer } = this;
+    const all = weight.raw([]);
+    const [from, to, axis] = [[start], [start + count], [1]].map((n) => writer.ints(n));
+    const part = writer.add("Slice", [all, from!, to!, axis!], {}, weight.elem, `${weight.path}/Slice`);
+    const dims = dimensions(layout, (axis) => order.find((a) => a.name === axis)!.size).map((s) => s.known!);
+    if (dims.length === 2 && dims[0] === rows && dims[1] === count) return part;
+    return writer.add("Reshape", [part, writer.ints(dims)], {}, weight.elem, `${weight.path}/Reshape`);
   }
 
   /** The weight that a value is, if it is one. */
@@ -80,40 +95,41 @@ export class WeightBook {
 
   /** Says whether two parameters are read in the same way. */
   kindOf(path: string, type: Type): string {
-    const { elem, order } = this.weight(path, type);
-    return `${elem} ${order.join(" ")}`;
+    const { elem, order, columns: c } = this.weight(path, type);
+    return `${elem} ${order.join(" ")}${c ? ` ${c.start} to ${c.start + c.count} of ${c.rows} by ${c.pitch}` : ""}`;
   }
 
   /** The parameter as initializers only. */
   weight(path: string, type: Type): Weight {
     const source = this.sources(path);
-    const { ordered, half = false } = this.options;
+    const { ordered, half = false, casts } = this.options;
+    const columns = source.kind === "computed" ? source.columns : undefined;
     const stored = ordered ? undefined : readableDtype(source);
-    const readable = half && stored === Elem.float ? undefined : stored;
-    const order = (readable && source.kind === "stored" ? source.order : type.axes).map((a) => a.name);
+    const own = half ? Elem.float16 : Elem.float;
+    const readable = stored === own || (casts && stored !== Elem.float) ? stored : undefined;
+    const linked = readable === undefined ? undefined : source.kind === "stored" ? source : columns;
+    const order = (linked?.order ?? type.axes).map((a) => a.name);
     const sizeOf = (axis: string) => type.axes.find((a) => a.name === axis)!.size;
-    const elem = readable ?? (half ? Elem.float16 : Elem.float);
+    const elem = readable ?? own;
     const made: { layout: Layout; tensor: Tensor }[] = [];
     return {
       path,
       order,
       elem,
       made,
+      ...(linked && columns ? { columns } : {}),
       raw: (layout) => {
-        const dims = dimensions(layout, sizeOf).map((s) => s.known!);
-        const data =
-          readable && source.kind === "stored"
-            ? this.link(source)
-            : this.plan(path, this.orderOf(type, layout), type.axes);
-        const tensor = this.writer.linkedTo(path, elem, dims, data);
+        const packed = linked ? columns : undefined;
+        const dims = packed ? [packed.rows, packed.pitch] : dimensions(layout, sizeOf).map((s) => s.known!);
+        const data = linked ? this.link(linked.tensor) : this.plan(path, this.orderOf(type, layout), type.axes);
+        const tensor = this.writer.linkedTo(packed ? packed.tensor.name : path, elem, dims, data);
         made.push({ layout, tensor });
         return tensor;
       },
     };
   }
 
-  private link(source: WeightSource & { kind: "stored" }): External {
-    const { file, offset, bytes } = source.tensor;
+  private link({ file, offset, bytes }: StoredTensor): External {
     this.linkedFiles.add(file);
     return { kind: "external", file: this.options.dataFile(file), offset, length: bytes };
   }
@@ -143,5 +159,7 @@ export class WeightBook {
 }
 
 function readableDtype(source: WeightSource): Elem | undefined {
-  return source.kind === "stored" ? READABLE[source.tensor.dtype] : undefined;
+  if (source.kind === "initial") return undefined;
+  const tensor = source.kind === "stored" ? source.tensor : source.columns?.tensor;
+  return tensor && READABLE[tensor.dtype];
 }

@@ -16,7 +16,6 @@ import type { Axis, Type } from "../../ir/type.ts";
 import { tiltOf, softmaxOver, withoutBlindRows } from "../lowering/attend.ts";
 import { operandOf, settingOf, type Call, type Kernel } from "../lowering/call.ts";
 import type { Emitter, Placed } from "../lowering/emitter.ts";
-import { LOWEST } from "../lowering/numbers.ts";
 import type { Tensor } from "../lowering/writer.ts";
 import type { BufferForm, Joined } from "./cache-buffer.ts";
 
@@ -195,7 +194,7 @@ class RowsAttention {
     const count = sizes.list(form.count);
     const spare = sizes.list(form.capacity.minus(form.count));
     const pads = writer.before("Concat", [writer.ints(new Array<number>(2 * axis + 1).fill(0)), spare], { axis: 0 });
-    const past = writer.add("Pad", [part(writer.ints([0]), count), pads, writer.float(LOWEST)]);
+    const past = writer.add("Pad", [part(writer.ints([0]), count), pads, writer.float(e.lowest)]);
     const fresh = part(count, writer.ints([Number.MAX_SAFE_INTEGER]));
     return e.book.made(writer.add("Concat", [past, fresh], { axis }), layout, type);
   }

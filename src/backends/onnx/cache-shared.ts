@@ -50,8 +50,8 @@ function* attentions(
   }
 }
 
-/** How the operator would be applied, or undefined where it cannot. */
-function applicationOf(call: Call, k: State, v: State): Application | undefined {
+/** How the operator would be applied in a model that grows along this axis, or undefined where it cannot. */
+function applicationOf(call: Call, k: State, v: State, grows: string | undefined): Application | undefined {
   const q = operandOf(call, call.inputs, "q")!.type;
   const [past, values] = [k.past.type, v.past.type];
   const { keys, d } = call.attrs.dims;
@@ -68,13 +68,13 @@ function applicationOf(call: Call, k: State, v: State): Application | undefined 
   )
     return undefined;
   const own = q.axes.filter((a) => ![batch.name, heads.name, d.name].includes(a.name));
-  const queries = own.filter((a) => a.size.known === undefined);
+  const queries = own.filter((a) => a.name === grows || a.size.known === undefined);
   const has = [batch, heads, inner].every((a) => axisNamed(q, a.name)?.size.equals(a.size));
   if (!has || queries.length !== 1 || call.outputs[0]!.type.axes.length !== q.axes.length) return undefined;
   return {
     batch: batch.name,
     heads: heads.name,
-    groups: own.filter((a) => a.size.known !== undefined),
+    groups: own.filter((a) => a !== queries[0]),
     queries: queries[0]!,
     keys: keys.name,
     d: d.name,
@@ -93,7 +93,7 @@ export function sharedProblem(graph: Graph, keeps: (call: Call) => boolean): str
   for (const { call, k, v, graph: around } of attentions(graph)) {
     if (!k || !v || k === v || !growing.has(k.past.id) || !growing.has(v.past.id)) continue;
     const alone = [k, v].every((s) => joinOf(around, s) && readers(around, s.present) === 1);
-    if (!alone || !keeps(call) || !applicationOf(call, k, v)) continue;
+    if (!alone || !keeps(call) || !applicationOf(call, k, v, graph.grows)) continue;
     growing.delete(k.past.id);
     growing.delete(v.past.id);
   }
@@ -193,7 +193,7 @@ export class SharedForm extends BufferForm {
         const parts = ["k", "v"].map((n) => this.partsOf(operandOf(call, operands, n)!, keys));
         const states = ["k", "v"].map((n) => this.stateOf(operandOf(call, call.inputs, n)!));
         const [k, v] = parts;
-        const made = states[0] && states[1] && applicationOf(call, states[0], states[1]);
+        const made = states[0] && states[1] && applicationOf(call, states[0], states[1], this.graph.grows);
         if (!k || !v || !made) return usual.emit(e, call, operands);
         return [this.attention(e, call, operands, made, [k.past, k.fresh, v.past, v.fresh])];
       },

@@ -25,7 +25,7 @@ export interface OnnxOptions {
   /** The name of the artifact's own data file, beside the model; a function names the checkpoint's files as well, which else keep theirs. */
   readonly dataFile: string | DataNames;
   readonly producer: Producer;
-  /** The precision of weights and products; ports are float32 in any case. Default: float32. */
+  /** The precision of weights, products and what is handed on from step to step; other ports are float32 in any case. Default: float32. */
   readonly dtype?: "float32" | "float16" | undefined;
   /** In what form the model hands on what it keeps; default: whole. A model that hands nothing on has none. */
   readonly cache?: CacheForm | undefined;
@@ -68,12 +68,13 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
   });
   const { writer } = e;
   e.model(form?.graph ?? graph, form);
-  const encodable = options.dtype === "float16" ? inHalf(writer) : writer;
+  const own = new Set([...graph.inputs, ...graph.outputs].map((port) => port.outside ?? port.name));
+  const encodable = options.dtype === "float16" ? inHalf(writer, (port) => !own.has(port)) : writer;
   return {
     model: serialize(encodable, graph.name, target, options.producer),
     planned: e.weights.planned,
     linkedFiles: [...e.weights.linkedFiles],
-    signature: { inputs: writer.inputs.map(portOf), outputs: writer.outputs.map(portOf) },
+    signature: { inputs: encodable.inputs.map(portOf), outputs: encodable.outputs.map(portOf) },
     ...(form ? { cache: cacheOf(form) } : {}),
     nodeCounts: countNodes(encodable.nodes.map((n) => n.op)),
     layout: e.book.entries,
@@ -97,7 +98,8 @@ function namesOf(dataFile: OnnxOptions["dataFile"]): DataNames {
 }
 
 function portOf({ tensor, dims }: OnnxPort): Port {
-  return { name: tensor.name, dtype: tensor.elem === Elem.float ? "float32" : "int64", dims };
+  const dtype = tensor.elem === Elem.float ? "float32" : tensor.elem === Elem.float16 ? "float16" : "int64";
+  return { name: tensor.name, dtype, dims };
 }
 
 function countNodes(ops: readonly string[]): Record<string, number> {

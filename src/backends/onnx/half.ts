@@ -5,8 +5,8 @@
  * float32.
  *
  * Each tensor has a version in either precision, made when it is first asked for. Products are always of halves; what an island has
- * made stays in float32 through sums and multiplications until a product reads it. Ports of the model stay float32: a client
- * needs no halves of its own.
+ * made stays in float32 through sums and multiplications until a product reads it. What is handed on from step to step is in halves,
+ * as products read it; the other ports of the model stay float32: a client computes with none of the former.
  */
 import { fromFloat32 } from "../../weights/dtypes.ts";
 import {
@@ -15,6 +15,7 @@ import {
   type Data,
   type Initializer,
   type OnnxNode,
+  type OnnxPort,
   type Subgraph,
   type Tensor,
   type Writer,
@@ -42,7 +43,7 @@ const ISLAND: ReadonlySet<string> = new Set([
 ]);
 
 /** Always in float16. Their kernels add up in float32. */
-const PRODUCTS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Attention"]);
+const PRODUCTS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Attention", "com.microsoft.GroupQueryAttention"]);
 
 /** They move elements: in whatever precision those are. */
 const MOVING: ReadonlySet<string> = new Set([
@@ -76,8 +77,9 @@ interface Constant extends Initializer {
   readonly data: Data & { readonly kind: "inline" };
 }
 
-export function inHalf(writer: Writer): Encodable {
-  return new Halver(writer).run();
+/** `isHandedOn` says of a port's name whether it is a past or a present. */
+export function inHalf(writer: Writer, isHandedOn: (port: string) => boolean): Encodable {
+  return new Halver(writer, isHandedOn).run();
 }
 
 class Halver {
@@ -88,13 +90,25 @@ class Halver {
   private readonly constants = new Map<Tensor, Constant>();
   private readonly outputs: ReadonlySet<Tensor>;
 
-  constructor(private readonly writer: Writer) {
+  constructor(
+    private readonly writer: Writer,
+    private readonly isHandedOn: (port: string) => boolean,
+  ) {
     this.outputs = new Set(writer.outputs.map((o) => o.tensor));
   }
 
   run(): Encodable {
     const { writer } = this;
-    for (const { tensor } of writer.inputs) this.versions.set(tensor, { float: tensor });
+    const inputs = writer.inputs.map((port): OnnxPort => {
+      const { tensor } = port;
+      if (!isFloating(tensor) || !this.isHandedOn(tensor.name)) {
+        this.versions.set(tensor, { float: tensor });
+        return port;
+      }
+      const half = { ...tensor, elem: Elem.float16 };
+      this.versions.set(tensor, { half });
+      return { ...port, tensor: half };
+    });
     for (const initializer of writer.initializers) {
       const { tensor, data } = initializer;
       if (data.kind === "inline" && tensor.elem === Elem.float)
@@ -110,7 +124,7 @@ class Halver {
     }
     for (const node of writer.nodes) this.node(node);
     const outputs = writer.outputs.map(({ tensor, dims }) => ({ tensor: this.output(tensor), dims }));
-    return { inputs: writer.inputs, outputs, initializers: this.initializers, nodes: this.nodes };
+    return { inputs, outputs, initializers: this.initializers, nodes: this.nodes };
   }
 
   private node(node: OnnxNode): void {
@@ -238,32 +252,41 @@ class Halver {
     return made;
   }
 
-  /** What a node makes of a tensor. An output of the model keeps its name for the float32 one. */
+  /** What a node makes of a tensor. An output of the model keeps its name in the precision that it has there. */
   private made(tensor: Tensor, precision: Precision): Tensor {
-    if (precision === Elem.float) {
+    const asPort = this.outputs.has(tensor) && precision !== this.portPrecision(tensor);
+    const suffix = precision === Elem.float ? "float32" : "float16";
+    const name = asPort ? this.writer.unique(`${tensor.name}/${suffix}`) : tensor.name;
+    if (precision === Elem.float && !asPort) {
       this.versions.set(tensor, { float: tensor });
       return tensor;
     }
-    const name = this.outputs.has(tensor) ? this.writer.unique(`${tensor.name}/float16`) : tensor.name;
-    const half = { name, elem: precision };
-    this.versions.set(tensor, { half });
-    return half;
+    const made = { name, elem: precision };
+    this.versions.set(tensor, precision === Elem.float ? { float: made } : { half: made });
+    return made;
+  }
+
+  private portPrecision(tensor: Tensor): Precision {
+    return this.isHandedOn(tensor.name) ? Elem.float16 : Elem.float;
   }
 
   private output(tensor: Tensor): Tensor {
     if (!isFloating(tensor)) return tensor;
-    const { float, half } = this.versionsOf(tensor);
-    if (float === tensor) return tensor;
+    const precision = this.portPrecision(tensor);
+    const { float, half, wide } = this.versionsOf(tensor);
+    const own = precision === Elem.float ? float : half;
+    if (own?.name === tensor.name) return own;
     // A conversion that was made for another reader has a name of its own.
-    const from = half ?? float!;
+    const from = (own ?? half ?? float ?? wide)!;
+    const made = { ...tensor, elem: precision };
     this.nodes.push({
       name: this.writer.unique(`${tensor.name}/output`),
-      op: "Cast",
+      op: from.elem === precision ? "Identity" : "Cast",
       inputs: [from],
-      outputs: [tensor],
-      attributes: { to: Elem.float },
+      outputs: [made],
+      attributes: from.elem === precision ? {} : { to: precision },
     });
-    return tensor;
+    return made;
   }
 }
 

@@ -4,13 +4,19 @@ import type { Port, Signature } from "../backend.ts";
 import { deserialize } from "./serialize.ts";
 
 const { EXTERNAL } = proto.onnx.TensorProto.DataLocation;
-const { FLOAT, INT64 } = proto.onnx.TensorProto.DataType;
+const { FLOAT, FLOAT16, INT64 } = proto.onnx.TensorProto.DataType;
+/** What types of ports are called. */
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [FLOAT, "float32"],
+  [FLOAT16, "float16"],
+  [INT64, "int64"],
+]);
 /** Bytes an element. */
 const WIDTH: ReadonlyMap<number, number> = new Map([
   [FLOAT, 4],
   [INT64, 8],
   [proto.onnx.TensorProto.DataType.BOOL, 1],
-  [proto.onnx.TensorProto.DataType.FLOAT16, 2],
+  [FLOAT16, 2],
   [proto.onnx.TensorProto.DataType.BFLOAT16, 2],
 ]);
 
@@ -47,8 +53,7 @@ function samePorts(kind: string, found: readonly onnx.IValueInfoProto[], expecte
 
 function showFound(port: onnx.IValueInfoProto): string {
   const tensor = port.type?.tensorType;
-  const dtype =
-    tensor?.elemType === FLOAT ? "float32" : tensor?.elemType === INT64 ? "int64" : `type ${tensor?.elemType}`;
+  const dtype = NAMES.get(tensor?.elemType ?? 0) ?? `type ${tensor?.elemType}`;
   const dims = (tensor?.shape?.dim ?? []).map((d) => (d.dimParam ? d.dimParam : String(Number(d.dimValue ?? 0))));
   return `${port.name}: ${dtype}[${dims.join(", ")}]`;
 }

@@ -3,6 +3,7 @@
  * ones are either what it fuses these into by itself, or slower than what is written here (measured, see `lowering/attend.ts` and
  * `lowering/kernels.ts`).
  */
+import { LAUNCHES, PASSES } from "../../rewrite/cost.ts";
 import type { Keeps } from "../backend.ts";
 import { keepsFor } from "../lowering/kernels.ts";
 import type { Target } from "../lowering/target.ts";
@@ -42,6 +43,8 @@ const STANDARD = {
   gatherAligned: true,
   loops: true,
   lastDimensionOnly: false,
+  castsWeights: true,
+  costs: PASSES,
   ordersWeights: false,
   splitsBatches: false,
   notesFusions: false,
@@ -57,13 +60,14 @@ const OPSET_23 = { ...OPSET_21, opset: 23, irVersion: 11, rmsNormalization: true
 
 /**
  * `onnx` is what ONNX Runtime's provider has fast kernels for. On the CPU attention in parts is faster in decoding than `Attention`
- * (measured). The WebGPU provider has no `Attention`; its norms and rotary positions are one kernel each. The CUDA provider has all
- * three (neither of the two has been timed).
+ * (measured). The WebGPU provider has no `Attention`; its norms and rotary positions are one kernel each. It has nothing of bfloat16,
+ * and of float16 only where the device has: weights are float32 in a graph of float32. The CUDA provider has all three (neither of the
+ * two has been timed).
  */
 const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
   cpu: { ...OPSET_21, name: "onnx" },
-  webgpu: { ...OPSET_23, name: "onnx" },
-  cuda: { ...OPSET_23, name: "onnx", attention: true },
+  webgpu: { ...OPSET_23, name: "onnx", castsWeights: false, costs: LAUNCHES },
+  cuda: { ...OPSET_23, name: "onnx", attention: true, costs: LAUNCHES },
 };
 
 /** The capabilities of a target; the provider says something of `onnx` only, the others are for any runtime. */

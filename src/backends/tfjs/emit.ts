@@ -4,20 +4,32 @@ import { Emitter } from "../lowering/emitter.ts";
 import { kernels } from "../lowering/kernels.ts";
 import { table } from "../lowering/table.ts";
 import { Elem, type OnnxPort } from "../lowering/writer.ts";
-import type { PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
+import type { PackedTensor, PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
+import { affineOf, type Range } from "../../weights/affine.ts";
 import type { TfmMetadata, TfmParameter } from "./fusions.ts";
 import { shapeOf, type ModelJson, type TensorInfo, type WeightEntry } from "./graph-def.ts";
-import { tfjsTargets, type ProviderName } from "./targets.ts";
+import { tfjsTargets, type ProviderName, type TfjsTarget } from "./targets.ts";
 import { refined } from "./fuse.ts";
+import { withPieces, type StoredWeight } from "./tables.ts";
 import { translate } from "./translate.ts";
 
-/** How weights are stored: the numbers that kernels see are float32 in any case. */
-export type StoredAs = "float32" | "float16";
+/**
+ * How weights are stored: the numbers that kernels see are float32 in any case. As `uint8` are matrices and tables of `BYTES_FROM`
+ * elements or more, each with a scale of its own (`weights/affine.ts` says how far off they are); all others stay float32.
+ */
+export type StoredAs = "float32" | "float16" | "uint8";
+
+/** Fewer elements are not worth what they lose. */
+export const BYTES_FROM = 1024;
 
 export interface TfjsOptions {
   readonly provider: ProviderName;
+  /** What it can do, where that is not what the provider's record says. */
+  readonly target?: TfjsTarget;
   readonly weights: Weights;
   readonly storedAs: StoredAs;
+  /** Of `uint8`: the least and greatest number of a weight, or undefined where it has others than finite ones. The host reads it. */
+  readonly rangeOf?: (tensor: PlannedTensor) => Range | undefined;
   /** The shards are called `NAME-shard1ofN.bin`. */
   readonly name: string;
   readonly producer: Producer;
@@ -30,7 +42,7 @@ export interface TfjsArtifact {
   /** The text of `model.json`. */
   readonly model: string;
   /** Weights of the model, one after the other from the beginning of the sequence. */
-  readonly planned: readonly PlannedTensor[];
+  readonly planned: readonly PackedTensor[];
   /** The bytes that follow them: constants of the graph. */
   readonly constants: Uint8Array;
   /** Names of the shards. */
@@ -40,29 +52,20 @@ export interface TfjsArtifact {
 }
 
 export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifact {
-  const target = tfjsTargets[options.provider];
+  const target = options.target ?? tfjsTargets[options.provider];
   const e = new Emitter(target, { table, kernels }, options.weights, { dataFile: () => "", alignment: 1 });
   const { writer } = e;
   e.model(graph);
-  const { nodes, constants, fusions } = translate(writer, target, refined(writer.nodes, e.book.entries));
-  const half = options.storedAs === "float16";
-  const planned = half ? e.weights.planned.map(halved) : e.weights.planned;
+  const notes = refined(writer.nodes, e.book.entries);
+  const { program, weights } = withPieces(writer, e.weights.planned, target.largestTable);
+  const { nodes, constants, fusions } = translate(program, target, notes);
+  const stored = weights.map((w) => storedForm(w, options));
+  const planned = inTurn(stored);
   const end = planned.reduce((n, p) => n + p.length, 0);
-  const names = new Map(
-    writer.initializers.flatMap(({ tensor, dims, data }) =>
-      data.kind === "external" ? [[data.offset, { name: tensor.name, shape: dims }] as const] : [],
-    ),
-  );
-  const entries = e.weights.planned.map(({ offset }): WeightEntry => ({
-    ...names.get(offset)!,
-    dtype: "float32",
-    ...(half ? { quantization: { dtype: "float16" } } : {}),
-  }));
-  const parameters = e.weights.planned.map(({ path, order, offset }): TfmParameter => ({
-    path,
-    constants: [names.get(offset)!.name],
-    order: order.map((a) => ({ name: a.name, size: a.size.known! })),
-  }));
+  const entries = weights.map(({ tensor, dims }, i): WeightEntry => {
+    return { name: tensor.name, shape: dims, dtype: "float32", ...quantizationOf(stored[i]!) };
+  });
+  const parameters = parametersOf(weights);
   const tfm: TfmMetadata = { version: 1, provider: options.provider, asynchronous: false, fusions, parameters };
   const bytes = joined(constants.map((c) => c.bytes));
   const count = Math.max(1, Math.ceil((end + bytes.length) / SHARD_BYTES));
@@ -86,8 +89,49 @@ export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifa
   };
 }
 
-function halved(p: PlannedTensor): PlannedTensor {
-  return { ...p, dtype: "F16", offset: p.offset / 2, length: p.length / 2 };
+/** As it is stored; its offset is not that yet. */
+function storedForm({ planned, isMatrix }: StoredWeight, { storedAs, rangeOf }: TfjsOptions): PackedTensor {
+  if (storedAs === "float16") return { ...planned, dtype: "F16", length: planned.length / 2 };
+  const count = planned.length / 4;
+  if (storedAs === "float32" || !isMatrix || count < BYTES_FROM) return planned;
+  const range = rangeOf!(planned);
+  return range ? { ...planned, dtype: "U8", affine: affineOf(range), length: count } : planned;
+}
+
+function quantizationOf(tensor: PackedTensor): Pick<WeightEntry, "quantization"> {
+  if (tensor.dtype === "U8") return { quantization: { dtype: "uint8", ...tensor.affine } };
+  return tensor.dtype === "F16" ? { quantization: { dtype: "float16" } } : {};
+}
+
+/** One after the other, without gaps. */
+function inTurn(stored: readonly PackedTensor[]): readonly PackedTensor[] {
+  let offset = 0;
+  return stored.map((p) => {
+    const placed = { ...p, offset };
+    offset += p.length;
+    return placed;
+  });
+}
+
+/** Pieces of one weight stand one after the other. */
+function parametersOf(weights: readonly StoredWeight[]): readonly TfmParameter[] {
+  const parameters: TfmParameter[] = [];
+  let before: PlannedTensor | undefined;
+  for (const { planned, tensor } of weights) {
+    const { path, order, part } = planned;
+    const last = parameters.at(-1);
+    if (last && part && part.start > 0 && before?.path === path)
+      parameters[parameters.length - 1] = { ...last, constants: [...last.constants, tensor.name] };
+    else
+      parameters.push({
+        path,
+        constants: [tensor.name],
+        order: order.map((a) => ({ name: a.name, size: a.name === part?.axis ? part.of : a.size.known! })),
+        ...(part ? { along: part.axis } : {}),
+      });
+    before = planned;
+  }
+  return parameters;
 }
 
 function infoOf(ports: readonly OnnxPort[]): Record<string, TensorInfo> {

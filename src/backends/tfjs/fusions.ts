@@ -106,8 +106,9 @@ export interface TfmMetadata {
 export interface TfmParameter {
   /** Where it is in the program: `layers.3.attention.q.weight`. */
   readonly path: string;
-  /** The constants that hold it. More than one: it is cut along the first axis of its order, these are the pieces one after the other. */
+  /** The constants that hold it. More than one: it is cut along the axis `along`, these are the pieces one after the other. */
   readonly constants: readonly string[];
+  readonly along?: string;
   /** The program's axes as they lie in the constant, slowest first; a dimension of the constant is one or several of them. */
   readonly order: readonly { readonly name: string; readonly size: number }[];
 }

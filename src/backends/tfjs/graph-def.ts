@@ -30,7 +30,9 @@ export interface WeightEntry {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: "float32" | "int32" | "bool";
-  readonly quantization?: { readonly dtype: "float16" };
+  /** Of `uint8`: q stands for `q * scale + min`. */
+  readonly quantization?:
+    { readonly dtype: "float16" } | { readonly dtype: "uint8"; readonly scale: number; readonly min: number };
 }
 
 export interface ModelJson {

@@ -9,7 +9,7 @@ export interface Expected {
   readonly fileSize: (name: string) => number | undefined;
 }
 
-const WIDTH = { float32: 4, int32: 4, bool: 1, float16: 2 } as const;
+const WIDTH = { float32: 4, int32: 4, bool: 1, float16: 2, uint8: 1 } as const;
 
 /** What is wrong, as sentences for the compiler's authors; nothing where it is sound. */
 export function rereadTfjs(text: string, { signature, fileSize }: Expected): readonly string[] {

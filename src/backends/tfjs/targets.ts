@@ -5,6 +5,7 @@
  * 15 to 25 times slower on wasm), no value has more than six dimensions, and no attribute names an axis that is not the last:
  * all that is the same on every backend, and is in the lowering's capabilities. Here is what differs.
  */
+import { LAUNCHES, PASSES } from "../../rewrite/cost.ts";
 import type { Keeps } from "../backend.ts";
 import { keepsFor } from "../lowering/kernels.ts";
 import type { Target } from "../lowering/target.ts";
@@ -26,7 +27,12 @@ export interface TfjsTarget extends Target {
    * and `Cast` to floats only renames the type and leaves the bits, of which `Transpose` is not aware either.
    */
   readonly integers: boolean;
+  /** Bytes that a buffer may hold, weights being float32 there: larger ones are cut into pieces. */
+  readonly largestTable: number;
 }
+
+/** What every device of WebGPU binds at once (`maxStorageBufferBindingSize`, W3C, WebGPU, 3.6.2). */
+const BINDING = 128 * 2 ** 20;
 
 const COMMON = {
   name: "tfjs",
@@ -39,12 +45,22 @@ const COMMON = {
   gatherAligned: false,
   loops: false,
   lastDimensionOnly: true,
+  castsWeights: false,
+  costs: PASSES,
   ordersWeights: true,
   splitsBatches: false,
 } as const;
 
 export const tfjsTargets: { readonly [K in ProviderName]: TfjsTarget } = {
-  any: { ...COMMON, provider: "any", notesFusions: true, softmax: false, sines: false, integers: false },
+  any: {
+    ...COMMON,
+    provider: "any",
+    notesFusions: true,
+    softmax: false,
+    sines: false,
+    integers: false,
+    largestTable: BINDING,
+  },
   // Its matrix library takes single products only (measured: a batch of them runs at a tenth of the speed).
   wasm: {
     ...COMMON,
@@ -54,10 +70,36 @@ export const tfjsTargets: { readonly [K in ProviderName]: TfjsTarget } = {
     softmax: true,
     sines: true,
     integers: true,
+    largestTable: Infinity,
   },
-  webgpu: { ...COMMON, provider: "webgpu", notesFusions: true, softmax: false, sines: false, integers: false },
-  node: { ...COMMON, provider: "node", notesFusions: false, softmax: true, sines: true, integers: true },
-  cpu: { ...COMMON, provider: "cpu", notesFusions: false, softmax: true, sines: true, integers: true },
+  webgpu: {
+    ...COMMON,
+    provider: "webgpu",
+    costs: LAUNCHES,
+    notesFusions: true,
+    softmax: false,
+    sines: false,
+    integers: false,
+    largestTable: BINDING,
+  },
+  node: {
+    ...COMMON,
+    provider: "node",
+    notesFusions: false,
+    softmax: true,
+    sines: true,
+    integers: true,
+    largestTable: Infinity,
+  },
+  cpu: {
+    ...COMMON,
+    provider: "cpu",
+    notesFusions: false,
+    softmax: true,
+    sines: true,
+    integers: true,
+    largestTable: Infinity,
+  },
 };
 
 /** Which composite operators the backend wants whole. */

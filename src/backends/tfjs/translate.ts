@@ -7,11 +7,12 @@
  * (measured on TensorFlow.js 4.22 with every operator on every backend).
  */
 import { FUSION } from "../lowering/fusion.ts";
-import { Elem, type OnnxNode, type Tensor, type Writer } from "../lowering/writer.ts";
+import { Elem, type OnnxNode, type Tensor } from "../lowering/writer.ts";
 import { fusionOf } from "./fuse.ts";
 import type { Fusion } from "./fusions.ts";
 import { shapeOf, type AttrValue, type DataType, type NodeDef, type WeightEntry } from "./graph-def.ts";
 import { cosine, reduced, sine, type Arithmetic, type Reduced } from "./sines.ts";
+import type { Program } from "./tables.ts";
 import type { TfjsTarget } from "./targets.ts";
 
 const DTYPE: { readonly [K in Elem]?: DataType } = {
@@ -93,8 +94,8 @@ const ON_HOST: Readonly<Record<string, readonly number[]>> = {
 };
 
 /** `notes` are the fusions that the lowering noted, made more of. */
-export function translate(writer: Writer, target: TfjsTarget, notes: readonly OnnxNode[]): Translated {
-  return new Translator(writer, target, notes).translate();
+export function translate(program: Program, target: TfjsTarget, notes: readonly OnnxNode[]): Translated {
+  return new Translator(program, target, notes).translate();
 }
 
 class Translator {
@@ -115,17 +116,17 @@ class Translator {
   private readonly names = new Set<string>();
 
   constructor(
-    private readonly writer: Writer,
+    private readonly program: Program,
     private readonly target: TfjsTarget,
     private readonly notes: readonly OnnxNode[],
   ) {}
 
   translate(): Translated {
-    const { writer } = this;
-    for (const { tensor } of [...writer.inputs, ...writer.initializers]) this.names.add(tensor.name);
-    for (const { tensor } of writer.outputs) this.names.add(tensor.name);
-    for (const node of writer.nodes) this.names.add(node.name);
-    for (const { tensor, dims } of writer.inputs)
+    const { program } = this;
+    for (const { tensor } of [...program.inputs, ...program.initializers]) this.names.add(tensor.name);
+    for (const { tensor } of program.outputs) this.names.add(tensor.name);
+    for (const node of program.nodes) this.names.add(node.name);
+    for (const { tensor, dims } of program.inputs)
       this.node(
         tensor.name,
         "Placeholder",
@@ -133,20 +134,20 @@ class Translator {
         { dtype: { type: typeOf(tensor) }, shape: { shape: shapeOf(dims) } },
         tensor,
       );
-    for (const { tensor, dims, data } of writer.initializers) {
+    for (const { tensor, dims, data } of program.initializers) {
       this.refs.set(tensor, tensor.name);
       if (data.kind === "external") this.node(tensor.name, "Const", [], { dtype: { type: typeOf(tensor) } });
       else this.inline(tensor, dims, data.bytes);
     }
-    const prelude = new Set(writer.prelude);
-    const nodes = writer.nodes.filter((n) => n.op !== FUSION);
+    const prelude = new Set(program.prelude);
+    const nodes = program.nodes.filter((n) => n.op !== FUSION);
     for (const node of nodes) {
       const listed = prelude.has(node) ? node.inputs.map((_, i) => i) : (ON_HOST[node.op] ?? []);
       for (const i of listed) if (node.inputs[i]) this.onHost.add(node.inputs[i]);
       if (prelude.has(node)) for (const t of node.outputs) this.small.add(t);
     }
     for (const node of nodes) this.emit(node, prelude.has(node));
-    for (const { tensor } of writer.outputs) this.output(tensor);
+    for (const { tensor } of program.outputs) this.output(tensor);
     for (const note of this.notes) this.fusions.push(fusionOf(note, (t) => this.value(t)));
     return { nodes: this.nodes, constants: this.constants, fusions: this.fusions };
   }
@@ -226,6 +227,15 @@ class Translator {
         const [start, end] = [attributes["start"] as number, attributes["end"] as number];
         const parts = [this.shapeOf(inputs[0]!), this.list([start]), this.list([end - start])];
         return this.node(name, "Slice", parts, { T: { type: "DT_INT32" } }, out);
+      }
+      case "Unsqueeze": {
+        const ends = Array.from({ length: attributes["count"] as number }, () => this.list([-1], []));
+        const made = ends
+          .slice(1)
+          .reduce((x, end) => this.extra(`${name}/end`, "ExpandDims", [x, end], attrs), operands()[0]!);
+        return ends.length === 0
+          ? void this.refs.set(out, made)
+          : this.node(name, "ExpandDims", [made, ends[0]!], attrs, out);
       }
       case "Squeeze":
         return this.node(name, "Reshape", [this.host(inputs[0]!), this.list([], [0])], attrs, out);

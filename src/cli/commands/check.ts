@@ -1,13 +1,14 @@
 /** @file `tfm check`: everything that is wrong with some sources, and what their models take, give and weigh. */
 import picocolors from "picocolors";
 import { checkAll, type Elaborated } from "../../compile.ts";
-import { hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { diagnose, hasErrors, type Diagnostic } from "../../diagnostics/diagnostic.ts";
+import { statOf } from "../../host/system.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { parametersOf, totalElements } from "../measure.ts";
 import { say, sayJson, usage, type JsonOption } from "../report.ts";
 import { inputsOf, outputsOf, signatureRows } from "../signature.ts";
-import { resolveSource, type SourceOptions } from "../source.ts";
+import { isFolder, resolveSource, type SourceOptions } from "../source.ts";
 import { grouped, table } from "../text.ts";
 
 interface Checked {
@@ -53,7 +54,9 @@ async function checkFolders(io: Io, folders: readonly string[], options: CheckOp
   const diagnostics: Diagnostic[] = [];
   const verdicts = folders.flatMap((folder) =>
     asked.clients.map((client) => {
-      const said = folderProblems(folder, client);
+      const reason = !statOf(folder) ? "it does not exist" : isFolder(folder) ? undefined : "it is a file";
+      const said =
+        reason === undefined ? folderProblems(folder, client) : [diagnose("cli/no-artifact", { folder, reason })];
       // Two clients, or two folders, may have the same complaint.
       diagnostics.push(...said.filter((d) => !diagnostics.some((e) => e.code === d.code && e.message === d.message)));
       return { folder, client: client.name, title: client.title, release: client.release, opens: !hasErrors(said) };

@@ -14,7 +14,7 @@ import {
 } from "../../host/artifact.ts";
 import type { ArtifactRecord, ArtifactSignature } from "../../host/record.ts";
 import { printGraph } from "../../ir/print.ts";
-import { clientProblems, clientsOf, configFiles, layoutOf, renamedFor } from "../clients.ts";
+import { clientProblems, clientsOf, configFiles, layoutOf, renamedFor, unfedInputs } from "../clients.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { parametersOf, totalElements } from "../measure.ts";
@@ -40,6 +40,8 @@ export interface CompileOptions extends SourceOptions, JsonOption, TargetOptions
   /** The form in which the model hands on what it keeps; false: it hands nothing on. */
   readonly cache?: CacheForm | false;
   readonly optimize: boolean;
+  /** Open sizes that are fixed, by name. */
+  readonly size: ReadonlyMap<string, number>;
   /** Of a model that generates: what it gives at all places, or at the last only. */
   readonly logits?: (typeof LOGITS)[number];
   readonly explain?: boolean;
@@ -72,7 +74,9 @@ export async function compile(io: Io, path: string | undefined, options: Compile
   const { value: elaborated, diagnostics: found } = elaborate(source.request);
   const diagnostics = [...found];
   if (!elaborated) return fail(io, options, diagnostics);
-  const model = renamedFor(elaborated, clients, options.cache !== false);
+  const byDefault = unfedInputs(elaborated, clients, options.cache !== false);
+  const fed = byDefault.size === 0 ? elaborated : elaborate({ ...source.request, byDefault }).value!;
+  const model = renamedFor(fed, clients, options.cache !== false);
   const { value: layout, diagnostics: unlaid } = layoutOf(clients, options.dtype);
   if (!layout) return fail(io, options, [...diagnostics, ...unlaid]);
   const chosen = backendOf(options, clients.length > 0 ? layout : undefined);
@@ -118,6 +122,7 @@ export async function compile(io: Io, path: string | undefined, options: Compile
       ...job,
       folder: checkpointOf(job),
       shared: form === "shared",
+      provider: options.provider ?? "cpu",
       dtype: options.dtype,
     });
     diagnostics.push(...unfit);
@@ -143,8 +148,8 @@ export async function compile(io: Io, path: string | undefined, options: Compile
 }
 
 /** What is asked for of a model that generates. */
-function growth({ cache, logits }: CompileOptions): Pick<PrepareOptions, "cache" | "logits"> {
-  return { ...(cache === undefined ? {} : { cache: cache !== false }), logits };
+function growth({ cache, logits, size }: CompileOptions): Pick<PrepareOptions, "cache" | "logits" | "sizes"> {
+  return { ...(cache === undefined ? {} : { cache: cache !== false }), logits, sizes: size };
 }
 
 interface Job {
@@ -311,7 +316,8 @@ async function runOnce({ model, options, parts, weights }: Job, folder: string):
           sessions.get(name)!.run,
           parts.find((p) => p.prepared.name === name)!,
         ),
-      options.dtype,
+      // Bytes are tfjs's, and that is not run here.
+      options.dtype === "float16" ? "float16" : "float32",
     );
     if (result.kind === "differs") return { checked: "", diagnostics: [result.diagnostic] };
     if (result.kind === "not-run") return { checked: `re-read; not run, because ${result.reason}`, diagnostics: [] };

@@ -1,7 +1,4 @@
 /** @file `tfm equiv`: are two models equal? And of two checkpoints: which tensors differ? */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { keeps } from "../../backends/onnx/targets.ts";
 import { tfjsKeeps } from "../../backends/tfjs/targets.ts";
 import { elaborate, prepare, type Elaborated } from "../../compile.ts";
@@ -12,7 +9,8 @@ import { concreteParams } from "../../ir/params.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { parameterReader } from "../parameters.ts";
-import { runCli, type TARGETS, type VARIANTS } from "../program.ts";
+import { compareCompiled, compareFolders, isCompiled, stepwise, type Asked } from "../compiled.ts";
+import type { TARGETS, VARIANTS } from "../program.ts";
 import { fail, say, sayJson, usage, type JsonOption } from "../report.ts";
 import { resolveSource, type Source } from "../source.ts";
 import { weightsOf } from "../weights.ts";
@@ -23,7 +21,7 @@ interface EquivOptions extends JsonOption {
   readonly set: readonly string[];
   readonly use: readonly string[];
   readonly with?: (typeof VARIANTS)[number];
-  readonly target: (typeof TARGETS)[number];
+  readonly target: readonly (typeof TARGETS)[number][];
   readonly seed: number;
   /** Seconds. */
   readonly budget: number;
@@ -34,11 +32,15 @@ interface Read {
   readonly model: Elaborated;
 }
 
-export async function equiv(io: Io, paths: readonly string[], options: EquivOptions): Promise<ExitCode> {
+export async function equiv(io: Io, paths: readonly string[], given: EquivOptions): Promise<ExitCode> {
+  const options = given.target.length === 0 ? { ...given, target: ["onnx"] as const } : given;
   const wanted = options.with === undefined ? 2 : 1;
   const asked = askedFor(paths, options, wanted);
   if (typeof asked === "string") return usage(io, asked);
+  if (options.target.length > (options.with === "compiled" ? 2 : 1))
+    return usage(io, "-t goes once, or twice with --with compiled");
   if (options.with === "compiled") return compareCompiled(io, asked[0]!, options);
+  if (options.with === undefined && asked.some(isCompiled)) return compareFolders(io, asked, options);
   const diagnostics: Diagnostic[] = [];
   const read: Read[] = [];
   for (const { path, expression, model } of asked) {
@@ -84,12 +86,6 @@ export async function equiv(io: Io, paths: readonly string[], options: EquivOpti
   return same ? Exit.ok : Exit.wrong;
 }
 
-interface Asked {
-  readonly path?: string;
-  readonly expression?: string;
-  readonly model?: string;
-}
-
 /** The models that the command line names, or what is wrong with it. */
 function askedFor(paths: readonly string[], options: EquivOptions, wanted: number): readonly Asked[] | string {
   const given: Asked[] = [
@@ -97,7 +93,7 @@ function askedFor(paths: readonly string[], options: EquivOptions, wanted: numbe
     ...options.expression.map((expression) => ({ expression })),
   ];
   const { model } = options;
-  const how = "a file, a checkpoint folder, a program after -e, or a model of the library after -m";
+  const how = "a file, a checkpoint folder, a compiled folder, a program after -e, or a model of the library after -m";
   if (model.length > wanted)
     return `-m names ${model.length} models, and ${wanted} ${wanted === 1 ? "is" : "are"} compared`;
   // Two models of one file.
@@ -124,7 +120,7 @@ function compareVariant(
   run: Parameters<typeof compareModels>[2],
   diagnostics: Diagnostic[],
 ): ModelReport | undefined {
-  const { target } = options;
+  const [target = "onnx"] = options.target;
   const cache = options.with === "cached";
   const made = prepare(model, {
     cache,
@@ -132,64 +128,10 @@ function compareVariant(
     keeps: cache ? () => false : target === "tfjs" ? tfjsKeeps : keeps(target),
   });
   diagnostics.push(...made.diagnostics);
-  const graph = made.value?.at(-1)?.graph;
-  if (!graph || hasErrors(diagnostics)) return undefined;
-  return cache ? compareCached(model.graph, graph, run) : compareModels(model.graph, graph, run);
-}
-
-/**
- * What the target's file computes, against what the program means: the model is compiled to a folder that is thrown away, read again,
- * and run by the target's runtime in float32 beside the program in float64.
- */
-async function compareCompiled(io: Io, asked: Asked, options: EquivOptions): Promise<ExitCode> {
-  const folder = mkdtempSync(join(tmpdir(), "tfm-equiv-"));
-  try {
-    const source = [
-      ...(asked.path === undefined ? [] : [asked.path]),
-      ...(asked.expression === undefined ? [] : ["-e", asked.expression]),
-      ...(asked.model === undefined ? [] : ["-m", asked.model]),
-      ...options.set.flatMap((s) => ["-s", s]),
-      ...options.use.flatMap((u) => ["--use", u]),
-    ];
-    let out = "";
-    const inner: Io = { ...io, interactive: false, out: (text) => void (out += text) };
-    const argv = [
-      "compile",
-      ...source,
-      "-o",
-      join(folder, "model"),
-      "-t",
-      options.target,
-      "--seed",
-      String(options.seed),
-      "--json",
-    ];
-    const status = await runCli(argv, inner);
-    if (status === Exit.usage || status === Exit.bug) return status;
-    const made = JSON.parse(out) as {
-      readonly ok: boolean;
-      readonly diagnostics: readonly object[];
-      readonly checked?: string;
-    };
-    const ran = made.ok && / within \S+ of what the program means/.test(made.checked ?? "");
-    if (options.json)
-      io.out(
-        `${JSON.stringify({ ok: made.ok, diagnostics: made.diagnostics, equal: ran, verdict: ran ? "sampled" : made.ok ? "unknown" : "different", target: options.target, seed: options.seed, ...(made.checked === undefined ? {} : { why: made.checked }) }, undefined, 2)}\n`,
-      );
-    else if (made.ok)
-      io.out(
-        `${ran ? `equal at points, in float32: the ${options.target} file was ${made.checked}` : `unknown: the ${options.target} file was ${made.checked}`}\nseed ${options.seed}\n`,
-      );
-    // What is wrong with the program, or where its file differs, is said by compiling it.
-    else
-      await runCli(
-        argv.filter((a) => a !== "--json"),
-        io,
-      );
-    return ran ? Exit.ok : Exit.wrong;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  if (!made.value || hasErrors(diagnostics)) return undefined;
+  return cache
+    ? compareCached(model.graph, stepwise(made.value), run)
+    : compareModels(model.graph, made.value.at(-1)!.graph, run);
 }
 
 // ── Tensors ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,10 +1,19 @@
 /** @file `tfm generate`: text from a compiled model, as it comes. */
+import { join } from "node:path";
+import { vocabularyProblem } from "../../clients/vocabulary.ts";
 import { diagnose, type Diagnostic } from "../../diagnostics/diagnostic.ts";
 import { chatText } from "../../generate/chat.ts";
+import { withDefaults } from "../../generate/defaults.ts";
 import { DecodeFailure, type Decoder } from "../../generate/decoder.ts";
-import { generate as tokensOf, StopWatch, type Ended } from "../../generate/generate.ts";
+import {
+  generate as tokensOf,
+  StopWatch,
+  type Ended,
+  type GenerateOptions as TokenOptions,
+} from "../../generate/generate.ts";
 import { samplingProblem, type SamplingOptions } from "../../generate/sampling.ts";
-import { TextStream, type Tokenizer } from "../../generate/tokenizer.ts";
+import { TextStream } from "../../generate/text-stream.ts";
+import type { Tokenizer } from "../../generate/tokenizer.ts";
 import { openDecoder } from "../../host/decoder.ts";
 import { readRecord } from "../../host/record.ts";
 import { readSmall } from "../../host/system.ts";
@@ -12,7 +21,7 @@ import { generationDefaults, openTokenizer } from "../../host/texts.ts";
 import { decodeUtf8 } from "../../weights/json.ts";
 import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
-import { fail, sayJson, usage, type JsonOption } from "../report.ts";
+import { fail, say, sayJson, usage, type JsonOption } from "../report.ts";
 import { taskRows } from "../texts.ts";
 import { duration } from "../text.ts";
 
@@ -52,10 +61,20 @@ export async function generate(io: Io, folder: string, options: GenerateOptions)
     if (!decoder) return fail(io, options, diagnostics);
     if (!tokenizer.value) return fail(io, options, tokenizer.diagnostics);
     if (!defaults.value) return fail(io, options, defaults.diagnostics);
-    const rows = rowsOf(folder, prompts, tokenizer.value, options);
-    if ("code" in rows) return fail(io, options, [rows]);
+    const keys = defaults.value.unread;
+    const warnings = keys.length > 0 ? [diagnose("generate/unread", { folder, keys })] : [];
+    const { vocabulary } = tokenizer.value;
+    const reason = vocabulary && vocabularyProblem(vocabulary, decoder.vocab);
+    if (reason !== undefined)
+      warnings.push(diagnose("client/vocabulary", { file: join(folder, "tokenizer.json"), reason }));
+    const rows = await rowsOf(folder, prompts, tokenizer.value, options);
+    if ("code" in rows) return fail(io, options, [...warnings, rows]);
+    if (!options.json) say(io, warnings);
     const job = new Job(io, decoder, tokenizer.value, options, prompts, rows, begun);
-    return await job.run(options.ignoreEnd ? [] : defaults.value.end, defaults.value.begin);
+    return await job.run(
+      { ...withDefaults(options, defaults.value), ...(options.ignoreEnd ? { end: [] } : {}) },
+      warnings,
+    );
   } catch (e) {
     if (e instanceof DecodeFailure) return fail(io, options, [e.diagnostic]);
     throw e;
@@ -81,17 +100,17 @@ function promptsOf(options: GenerateOptions): readonly string[] | { readonly usa
 }
 
 /** The tokens of each prompt. */
-function rowsOf(
+async function rowsOf(
   folder: string,
   prompts: readonly string[],
   tokenizer: Tokenizer,
   { chat, system, task, pair }: GenerateOptions,
-): readonly (readonly number[])[] | Diagnostic {
+): Promise<readonly (readonly number[])[] | Diagnostic> {
   const rows: (readonly number[])[] = [];
   const { value: record } = readRecord(folder);
   for (const [i, text] of prompts.entries()) {
     if (chat || system !== undefined) {
-      const said = chatText(
+      const said = await chatText(
         [...(system === undefined ? [] : [{ role: "system", content: system }]), { role: "user", content: text }],
         tokenizer,
       );
@@ -132,7 +151,7 @@ class Job {
     this.ends = rows.map(() => undefined);
   }
 
-  async run(end: readonly number[], begin: readonly number[]): Promise<ExitCode> {
+  async run(how: TokenOptions, warnings: readonly Diagnostic[]): Promise<ExitCode> {
     const { io, options, rows } = this;
     const abort = new AbortController();
     // A second Ctrl-C ends the program at once.
@@ -144,7 +163,7 @@ class Job {
     // One row is shown as it comes; several when each is whole.
     const streamed = rows.length === 1 && !options.json;
     try {
-      for await (const event of tokensOf(this.decoder, rows, { ...options, end, begin, signal: abort.signal }, stop)) {
+      for await (const event of tokensOf(this.decoder, rows, { ...how, signal: abort.signal }, stop)) {
         const { row } = event;
         if (event.kind === "token") {
           first ??= performance.now();
@@ -164,7 +183,7 @@ class Job {
       process.off("SIGINT", interrupt);
     }
     const now = performance.now();
-    if (options.json) sayJson(io, [], this.asJson(start, first, now));
+    if (options.json) sayJson(io, warnings, this.asJson(start, first, now));
     else {
       io.out(streamed ? "\n" : this.texts.map((t, i) => `${this.prompts[i]!}${t}\n`).join(""));
       io.err(this.summary(start, first, now));

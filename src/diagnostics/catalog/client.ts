@@ -10,13 +10,21 @@ export const clientCodes = {
     wrong: "tfm compile my-bert -o out --for genai",
     right: "tfm compile my-bert -o out --for transformers.js",
   }),
-  "client/no-type": entry<{ client: string; type: string }>({
+  "client/no-type": entry<{ client: string; type: string; what: string }>({
     severity: "error",
-    message: (p) => `${p.client} has no model type ${p.type}, and the family's file names no type near it`,
+    message: (p) => `${p.client} has no type ${p.type} for ${p.what}, and the family's file names none near it`,
     why: "A client chooses its code by the model's type, a word in the config. A type that it does not know ends in an error when the folder is opened.",
     mend: 'Name the nearest type that the client knows in the family\'s checkpoint map: `client "genai" => "llama"`. It is right where the model takes and gives the same; the folder is checked by that type\'s rules.',
     wrong: 'checkpoint for mine when config.model_type == "mine" { ... }',
     right: 'checkpoint for mine when config.model_type == "mine" { client "genai" => "llama" ... }',
+  }),
+  "client/vocabulary": entry<{ file: string; reason: string }>({
+    severity: "warning",
+    message: (p) => `${p.file} does not fit the model: ${p.reason}`,
+    why: "Tokens are numbers. A tokenizer of another model gives a text numbers that stand for something else there, or for nothing: the answer is no language, or a step ends in an error.",
+    mend: "Put the tokenizer.json of the checkpoint that was compiled beside the model.",
+    wrong: "a model of 1,024 tokens, and a tokenizer.json of 30,000",
+    right: "a model of 32,128 tokens, and a tokenizer.json of 32,100: the rest is padding",
   }),
   "client/no-dtype": entry<{ client: string; dtype: string }>({
     severity: "error",

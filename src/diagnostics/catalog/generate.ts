@@ -34,6 +34,22 @@ export const generateCodes = {
     wrong: "tfm run out --task entailment --text A",
     right: "tfm run out --task entailment --text A --pair B",
   }),
+  "generate/defaults": entry<{ path: string; reason: string }>({
+    severity: "error",
+    message: (p) => `${p.path} says how to generate in a way that cannot be done: ${p.reason}`,
+    why: "A checkpoint's generation_config.json says how its publisher generates: temperature, top_k, top_p, the tokens that end a text. It is followed where the command line says nothing else.",
+    mend: "Correct the value in the file, or take the file out of the folder: then the best token is taken at each step.",
+    wrong: '{ "do_sample": true, "temperature": -1 }',
+    right: '{ "do_sample": true, "temperature": 0.7 }',
+  }),
+  "generate/unread": entry<{ folder: string; keys: readonly string[] }>({
+    severity: "warning",
+    message: (p) => `the generation_config.json of ${p.folder} asks for ${p.keys.join(", ")}, which is not done here`,
+    why: "Tokens are taken one at a time, the best or a drawn one. A search with beams, or rules that forbid some words, may give another text than the publisher's program.",
+    mend: "Take the text as it is, or make the folder for a client that does it (`--for`).",
+    wrong: '{ "num_beams": 4 }',
+    right: '{ "num_beams": 1 }',
+  }),
   "generate/option": entry<{ option: string; reason: string }>({
     severity: "error",
     message: (p) => `${p.option} cannot be used: ${p.reason}`,

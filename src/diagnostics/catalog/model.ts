@@ -54,10 +54,10 @@ export const modelCodes = {
   "model/loop": entry<{ target: string }>({
     severity: "error",
     message: (p) => `${p.target} has no loop for this scan`,
-    why: "A scan goes from place to place, as often as there are places, which is known only when the model runs. A graph of TensorFlow.js that loops cannot be run at once: its executor waits for the device after every place.",
-    mend: "Compile for ONNX, which has loops, or write the recurrence as an attention, a sum or a cumulative sum.",
+    why: "A scan goes from place to place, as often as there are places, which is known only when the model runs. A graph of TensorFlow.js that loops cannot be run at once: its executor waits for the device after every place. Where the number of places is fixed, they are written out one after the other.",
+    mend: "Fix the length with `--size seq=1` (one place a step, with a cache) or another number, compile for ONNX, which has loops, or write the recurrence as an attention, a sum or a cumulative sum.",
     wrong: "tfm compile examples/linear-recurrence.tfm -o out -t tfjs",
-    right: "tfm compile examples/linear-recurrence.tfm -o out",
+    right: "tfm compile examples/linear-recurrence.tfm -o out -t tfjs --size seq=1",
   }),
   "model/bare": entry({
     severity: "error",
@@ -134,6 +134,22 @@ export const modelCodes = {
       "block f() {\n  input x: [..., d]\n  param w: [d] = 3\n  output x * w\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> f\n}",
     right:
       "block f() {\n  input x: [..., d]\n  param w: [d] = constant(3)\n  output x * w\n}\nmodel m(hidden = 4) {\n  input x: float[batch, hidden]\n  output y = x -> f\n}",
+  }),
+  "model/size-unknown": entry<{ name: string; open: readonly string[] }>({
+    severity: "error",
+    message: (p) => `no size is called ${p.name}; open are ${p.open.join(", ") || "none"}`,
+    why: "`--size` fixes what the types of the inputs leave open: the batch, how long a sequence is. It goes by the name that clients see, or by the program's.",
+    mend: "Correct the name; `tfm info` on a compiled folder lists them.",
+    wrong: "tfm compile model.tfm -o out --size length=1",
+    right: "tfm compile model.tfm -o out --size sequence_length=1",
+  }),
+  "model/size-misfit": entry<{ said: string; op: string }>({
+    severity: "error",
+    message: (p) => `with ${p.said} the model does not fit together: ${p.op} refuses its operands`,
+    why: "A fixed size has to fit what the program does with it: a table of positions has so many rows and no more.",
+    mend: "Fix a smaller size, or give the model a longer table.",
+    wrong: "tfm compile model.tfm -o out --size sequence_length=100000",
+    right: "tfm compile model.tfm -o out --size sequence_length=128",
   }),
   "model/cache": entry<{ what: string }>({
     severity: "error",

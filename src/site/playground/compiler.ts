@@ -102,8 +102,12 @@ function runnable(model: Elaborated): { run: Runnable } | { error: string } {
   const evaluate = (): never => {
     throw new Error("drawn weights are not computed");
   };
-  const parts = artifact.planned.map(({ path, order, declared, dtype }) =>
-    materializeWhole(weights(path), { path, order, ...(declared ? { declared } : {}), dtype }, { evaluate }),
+  const parts = artifact.planned.map(({ path, order, declared, part }) =>
+    materializeWhole(
+      weights(path),
+      { path, order, ...(declared ? { declared } : {}), part, dtype: "F32" },
+      { evaluate },
+    ),
   );
   const bytes = new Uint8Array([...parts, artifact.constants].reduce((n, p) => n + p.length, 0));
   let at = 0;

@@ -122,11 +122,9 @@ class TrainableModel implements Trainable {
 
   async weights(): Promise<readonly TrainedWeight[]> {
     return Promise.all(
-      this.model.parameters.map(async ({ path, constants, order }): Promise<TrainedWeight> => {
+      this.model.parameters.map(async ({ path, constants, order, along }): Promise<TrainedWeight> => {
         const parts = await Promise.all(constants.map((name) => this.feeds[name]!.data<"float32">()));
-        const data = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
-        parts.reduce((at, p) => (data.set(p, at), at + p.length), 0);
-        return { path, order, data };
+        return { path, order, data: joined(parts, order, along) };
       }),
     );
   }
@@ -134,6 +132,26 @@ class TrainableModel implements Trainable {
   dispose(): void {
     for (const v of this.variables.values()) v.dispose();
   }
+}
+
+/** Pieces along an axis as one, row-major in the order. */
+function joined(parts: readonly Float32Array[], order: TfmParameter["order"], along: string | undefined): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const data = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
+  const outer = order
+    .slice(
+      0,
+      order.findIndex((a) => a.name === along),
+    )
+    .reduce((n, a) => n * a.size, 1);
+  let at = 0;
+  for (let i = 0; i < outer; i++)
+    for (const part of parts) {
+      const run = part.length / outer;
+      data.set(part.subarray(i * run, (i + 1) * run), at);
+      at += run;
+    }
+  return data;
 }
 
 export interface AdamWOptions {

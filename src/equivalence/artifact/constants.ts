@@ -1,0 +1,69 @@
+/**
+ * @file What the numbers of an artifact, which are rounded to float32, stand for. A proof is over the reals, so 1e-5 as float32 must be the
+ * 1e-5 of the program, and sqrt(2) the root of two.
+ */
+
+/**
+ * From here on a number that the program does not have stands for minus infinity: it is what masks add (-30000 in halves, -1e30 else), and
+ * no score of a model comes near.
+ */
+export const LOWEST = -3e4;
+
+/** Constants that operators are defined with. */
+const WELL_KNOWN = [
+  Math.SQRT2,
+  Math.SQRT1_2,
+  Math.sqrt(2 / Math.PI),
+  Math.LN2,
+  Math.LOG2E,
+  Math.PI,
+  2 * Math.PI,
+  1 / (2 * Math.PI),
+];
+
+/**
+ * Numbers of float32 as the real that they stand for: of these candidates the first that rounds to it; else minus infinity, the decimal of at most six
+ * digits, the quotient of small whole numbers, or the root of one, that does; else the shortest decimal.
+ */
+export function meantBy(candidates: Iterable<number>): (x: number) => number {
+  const known = new Map<number, number>();
+  for (const c of [...candidates, ...WELL_KNOWN])
+    for (const each of [c, -c]) {
+      const rounded = Math.fround(each);
+      if (!known.has(rounded)) known.set(rounded, each);
+    }
+  const made = new Map<number, number>();
+  return (x) => {
+    let meant = made.get(x);
+    if (meant === undefined) made.set(x, (meant = known.get(x) ?? (x <= LOWEST ? -Infinity : real(x))));
+    return meant;
+  };
+}
+
+function real(x: number): number {
+  if (!Number.isFinite(x) || Number.isInteger(x) || Math.fround(x) !== x) return x;
+  const short = shortest(x);
+  if (short.digits <= 6) return short.value;
+  const size = Math.abs(x);
+  for (const [from, back] of [
+    [size, (q: number) => q],
+    [size * size, Math.sqrt],
+  ] as const)
+    for (let below = 1; below <= MOST_BELOW; below++) {
+      const value = back(Math.round(from * below) / below);
+      if (value !== 0 && Math.fround(value) === size) return Math.sign(x) * value;
+    }
+  return short.value;
+}
+
+/** Larger ones would come near enough to anything. */
+const MOST_BELOW = 200;
+
+/** The decimal of the fewest digits that rounds to a float32. */
+function shortest(x: number): { readonly value: number; readonly digits: number } {
+  for (let digits = 1; digits < 9; digits++) {
+    const value = Number(x.toPrecision(digits));
+    if (Math.fround(value) === x) return { value, digits };
+  }
+  return { value: x, digits: 17 };
+}

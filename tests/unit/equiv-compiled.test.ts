@@ -1,0 +1,169 @@
+/** `tfm equiv` with compiled folders: what their files compute, read node by node, is proved; and mistakes in them are found. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import proto, { type onnx } from "onnx-proto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tfm } from "../support/cli.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+const checkpoint = (name: string): string => join(root, "tests/checkpoints", name);
+const folder = mkdtempSync(join(tmpdir(), "tfm-equiv-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Answer {
+  readonly equal: boolean;
+  readonly verdict: string;
+  readonly bits?: number;
+  readonly why?: string;
+  readonly checked?: string;
+  readonly layer?: string;
+  readonly taken: readonly string[];
+  readonly weights: {
+    readonly found: number;
+    readonly differing: readonly string[];
+    readonly alone: readonly string[];
+  };
+}
+
+async function answer(...argv: readonly string[]): Promise<Answer & { status: number }> {
+  const said = await tfm("equiv", "--json", ...argv);
+  expect(said.err).toBe("");
+  return { ...(JSON.parse(said.out) as Answer), status: said.status };
+}
+
+describe.each(["llama2", "bert-base-model"])("%s of two layers", (name) => {
+  test.each(["onnx", "onnx-17", "onnx-23", "tfjs"])("is proved to be what its %s files compute", async (target) => {
+    const start = performance.now();
+    const said = await answer(checkpoint(name), "--with", "compiled", "-t", target);
+    expect(said).toMatchObject({ status: 0, equal: true, verdict: "proved", target });
+    expect(said.bits).toBeGreaterThanOrEqual(40);
+    expect(said.weights).toMatchObject({ differing: [], alone: [] });
+    expect(performance.now() - start).toBeLessThan(30_000);
+    if (target !== "tfjs") expect(said.checked).toMatch(/re-read; run .* within \de-\d+ of what the program means/);
+  });
+
+  test("one target's files compute what the other's do", async () => {
+    for (const [a, b] of [
+      ["onnx", "tfjs"],
+      ["onnx-17", "onnx-23"],
+    ] as const) {
+      const said = await answer(checkpoint(name), "--with", "compiled", "-t", a, "-t", b);
+      expect(said).toMatchObject({ status: 0, verdict: "proved", target: `${a},${b}` });
+    }
+  });
+});
+
+/** What is decoded, encoded or kept otherwise: packed weights, two files, a prefix, past in rows, halves, one score, fixed sizes. */
+test.each([
+  ["gpt2", []],
+  ["t5", []],
+  ["glm", []],
+])("%s in its files", async (name, more) => {
+  const said = await answer(checkpoint(name), "--with", "compiled", ...more);
+  expect(said).toMatchObject({ status: 0, equal: true, verdict: "proved" });
+  expect(said.weights).toMatchObject({ differing: [], alone: [] });
+});
+
+test.each([["--no-cache"], ["--logits", "last"], ["--dtype", "float16"], ["-t", "tfjs", "--dtype", "float16"]])(
+  "a folder compiled with %s %s %s %s",
+  async (...options) => {
+    const out = join(folder, options.join("").replaceAll("-", ""));
+    const made = await tfm("compile", checkpoint("llama2"), "-o", out, ...options);
+    expect(made.status, made.err).toBe(0);
+    expect(await answer(checkpoint("llama2"), out)).toMatchObject({ status: 0, equal: true, verdict: "proved" });
+  },
+);
+
+const model = `model m(vocab = 7, hidden = 8, heads = 2, layers = 2) grows seq {
+  input tokens: int[batch, seq]
+  output logits = tokens -> embed(vocab) -> layers: decoder x{layers} < gqa(1, rope()), rmsnorm(eps = 1e-5), swiglu(5) > -> head: linear(vocab)
+}
+`;
+
+describe("a folder against its program", () => {
+  const out = join(folder, "m");
+  const program = join(folder, "m.tfm");
+  beforeAll(async () => {
+    writeFileSync(program, model);
+    expect(await tfm("compile", program, "-o", out)).toMatchObject({ status: 0 });
+  });
+
+  /** A copy with its graph changed. */
+  function changed(name: string, change: (graph: onnx.IGraphProto) => void): string {
+    const copy = join(folder, name);
+    cpSync(out, copy, { recursive: true });
+    const file = join(copy, "model.onnx");
+    const decoded = proto.onnx.ModelProto.decode(new Uint8Array(readFileSync(file)));
+    change(decoded.graph!);
+    writeFileSync(file, proto.onnx.ModelProto.encode(decoded).finish());
+    return copy;
+  }
+
+  const floatOf = (t: onnx.ITensorProto): number => new DataView(t.rawData!.slice().buffer).getFloat32(0, true);
+  const bytesOf = (x: number): Uint8Array => new Uint8Array(Float32Array.of(x).buffer);
+
+  test("is proved, in whatever order they are given", async () => {
+    for (const sides of [
+      [program, out],
+      [out, program],
+      [out, out],
+    ])
+      expect(await answer(...sides)).toMatchObject({
+        status: 0,
+        verdict: "proved",
+        weights: { differing: [], alone: [] },
+      });
+  });
+
+  test("another epsilon is found, in its layer", async () => {
+    const other = changed("eps", (g) => {
+      const eps = g.initializer!.find(
+        (t) => t.dataType === 1 && (t.rawData?.length ?? 0) === 4 && Math.abs(floatOf(t) - 1e-5) < 1e-9,
+      )!;
+      eps.rawData = bytesOf(1.0001e-5);
+    });
+    const said = await answer(program, other);
+    expect(said).toMatchObject({ status: 1, equal: false, verdict: "different", layer: "layers.0" });
+    expect((await tfm("equiv", program, other)).out).toMatch(/in layers\.0: add in the node layers\.0\/Add/);
+  });
+
+  test("an operand in the wrong place is found", async () => {
+    const other = changed("swapped", (g) => {
+      const sub = g.node!.find((n) => n.opType === "Sub" && n.name!.startsWith("layers.1/"))!;
+      sub.input = sub.input!.toReversed();
+    });
+    expect(await answer(program, other)).toMatchObject({ status: 1, verdict: "different", layer: "layers.1" });
+  });
+
+  test("other numbers of a weight are found", async () => {
+    const copy = join(folder, "weights");
+    cpSync(out, copy, { recursive: true });
+    const data = join(copy, "model.onnx_data");
+    const bytes = readFileSync(data);
+    bytes.writeFloatLE(bytes.readFloatLE(0) + 1, 0);
+    writeFileSync(data, bytes);
+    const said = await answer(program, copy);
+    expect(said).toMatchObject({ status: 1, equal: false, verdict: "proved" });
+    expect(said.weights.differing).toHaveLength(1);
+  });
+
+  test("an operator that is not known is unknown, by its name", async () => {
+    const other = changed("unknown", (g) => (g.node!.find((n) => n.opType === "Sigmoid")!.opType = "HardSwish"));
+    const said = await answer(program, other);
+    expect(said).toMatchObject({ status: 1, equal: false, verdict: "unknown" });
+    expect(said.why).toContain("HardSwish");
+  });
+
+  test("a file that is cut off is said to be", async () => {
+    const copy = join(folder, "cut");
+    cpSync(out, copy, { recursive: true });
+    writeFileSync(join(copy, "model.onnx"), readFileSync(join(copy, "model.onnx")).subarray(0, 300));
+    const said = await tfm("equiv", program, copy);
+    expect(said.status).toBe(1);
+    expect(said.err).toMatch(/holds no compiled model: model\.onnx: /);
+    cpSync(out, copy, { recursive: true, force: true });
+    writeFileSync(join(copy, "model.onnx_data"), new Uint8Array(8));
+    expect((await tfm("equiv", program, copy)).out).toMatch(/unknown: .*model\.onnx_data has 8 bytes/);
+  });
+});
