@@ -13,6 +13,7 @@ export default defineConfig({
     // As a user's project has it, but from the sources.
     alias: { "tfm-lang/testing": new URL("../src/testing/index.ts", import.meta.url).pathname },
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // By default a processor is left idle, of two of them half of all.
     maxWorkers: "100%",
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],

@@ -32,6 +32,8 @@ export interface WrittenTensor {
   readonly isWeight: boolean;
   /** Row-major. Read when asked for. */
   readonly numbers: () => ArrayLike<number>;
+  /** How far they may be from what they were made of by rounding: relative to each, and to the largest. */
+  readonly rounding: readonly [own: number, largest: number];
   /** What the artifact itself says of a weight: of which parameter, and in what order of its axes. */
   readonly parameter?: {
     readonly path: string;
@@ -40,6 +42,15 @@ export interface WrittenTensor {
     readonly piece?: { readonly along: string; readonly index: number; readonly of: number };
   };
 }
+
+/** Of the ways in which floats are stored. Float32 is what weights are computed in. */
+export const ROUNDING = {
+  F64: [2 ** -23, 0],
+  F32: [2 ** -23, 0],
+  F16: [2 ** -10, 2 ** -20],
+  BF16: [2 ** -7, 0],
+  U8: [2 ** -23, 2 ** -7],
+} as const;
 
 export interface WrittenPort {
   readonly name: string;

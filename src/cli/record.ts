@@ -3,13 +3,15 @@ import { concreteStates } from "../ir/states.ts";
 import type { Port, Signature } from "../backends/backend.ts";
 import type { OnnxCache } from "../backends/onnx/emit.ts";
 import type { InputDefault, Prepared } from "../compile.ts";
+import type { ArtifactSignature } from "../host/record.ts";
 import type { ArtifactAxis, ArtifactPort, ArtifactState, PortDefault } from "../host/artifact.ts";
 import { asWhole, type HandedState } from "../generate/whole.ts";
 import type { Type } from "../ir/type.ts";
 import type { Part } from "./parts.ts";
 import type { Run } from "./self-check.ts";
 import { isCausal } from "../passes/causal.ts";
-import { tableBounds } from "../ir/tables.ts";
+import { Size } from "../ir/size.ts";
+import { lengthBounds, tableBounds } from "../ir/tables.ts";
 
 export interface Ports {
   readonly inputs: readonly ArtifactPort[];
@@ -17,6 +19,7 @@ export interface Ports {
   readonly states: readonly ArtifactState[];
   readonly count?: string;
   readonly causal?: true;
+  readonly limits?: NonNullable<ArtifactSignature["limits"]>;
 }
 
 export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature, cache?: OnnxCache): Ports {
@@ -69,7 +72,17 @@ export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature
     }),
     ...(cache?.count === undefined ? {} : { count: cache.count }),
     ...(isCausal(graph) ? { causal: true as const } : {}),
+    ...limitsOf(graph),
   };
+}
+
+/** By the names of sizes at the boundary. */
+function limitsOf(graph: Prepared["graph"]): Pick<ArtifactSignature, "limits"> {
+  const limits = lengthBounds(graph).map(({ size, most }) => {
+    const names = new Map([...size.symbols].map((s) => [s, Size.symbol(graph.sizeNames.get(s) ?? s)]));
+    return { size: size.substitute(names).toString(), most };
+  });
+  return limits.length > 0 ? { limits } : {};
 }
 
 /** A way to run the model that takes whole pasts and gives whole presents, in whatever form it hands them on. */

@@ -1,5 +1,6 @@
 /** @file ONNX Runtime for the self-check. It is loaded only where something is run: it costs a command 50 ms. */
 import type { Tensor } from "onnxruntime-node";
+import { bitsOf } from "../generate/session.ts";
 import { fromFloat32, toFloat32 } from "../weights/dtypes.ts";
 import type { Boundary, Run } from "./self-check.ts";
 
@@ -36,6 +37,6 @@ function halves(data: ArrayLike<number>): Uint16Array {
 function numbersOf({ type, data }: Tensor): ArrayLike<number> {
   if (type === "int64") return Float64Array.from(data as BigInt64Array, Number);
   if (type !== "float16") return data as Float32Array;
-  const { buffer, byteOffset, byteLength } = data as Uint16Array;
+  const { buffer, byteOffset, byteLength } = bitsOf(data);
   return toFloat32("F16", new Uint8Array(buffer, byteOffset, byteLength));
 }

@@ -41,6 +41,8 @@ export interface Signature {
   readonly count?: string;
   /** No place sees one behind it: a long step may be taken in parts. */
   readonly causal?: true;
+  /** Sizes that a run may not exceed: the model looks these places up in a table of so many rows. */
+  readonly limits?: readonly { readonly size: string; readonly most: number }[];
   /** Inputs that are outputs or inputs of the file before. */
   readonly given?: Readonly<Record<string, string>>;
 }
@@ -73,6 +75,7 @@ export function rolesOf({
   states,
   count,
   given = {},
+  limits: lengths = [],
 }: Signature): StepRoles | { readonly reason: string } {
   const pasts = new Set(states.map((s) => s.past));
   const own = inputs.filter((p) => !pasts.has(p.name) && p.name !== count && !Object.hasOwn(given, p.name));
@@ -101,7 +104,10 @@ export function rolesOf({
       [now, ...pastAxes(states)].some((size) => mentions(axes[1]!, size)),
   );
   const positions = own.filter((p) => p.default === "positions" && p.axes.at(-1)?.name === now);
-  const limits = positions.flatMap((p) => (p.below === undefined ? [] : [p.below]));
+  const limits = [
+    ...positions.flatMap((p) => (p.below === undefined ? [] : [p.below])),
+    ...lengths.flatMap(({ size, most }) => (mentions({ name: size }, now) ? [most] : [])),
+  ];
   return {
     tokens,
     batch,

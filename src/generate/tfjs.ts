@@ -119,7 +119,12 @@ class TfjsDecoder implements Decoder {
     private readonly roles: Roles,
   ) {
     this.vocab = roles.vocab;
-    this.limit = roles.places?.below;
+    const below = roles.places?.below;
+    const { inputs, limits: lengths } = model.signature;
+    const along = String(inputs.find((p) => p.name === roles.tokens)?.dims[1]);
+    const own = lengths.filter((l) => l.size.split(/\W+/).includes(along));
+    const limits = [...(below === undefined ? [] : [below]), ...own.map((l) => l.most)];
+    this.limit = limits.length > 0 ? Math.min(...limits) : undefined;
     this.readsSource = encoder !== undefined;
   }
 

@@ -40,7 +40,7 @@ class Filler {
   private readonly pastSymbols: ReadonlySet<string>;
 
   constructor(
-    record: ArtifactRecord,
+    private readonly record: ArtifactRecord,
     private readonly given: ReadonlyMap<string, InputValue>,
     private readonly folder: string,
   ) {
@@ -56,6 +56,7 @@ class Filler {
     this.checkNames(all);
     this.learn(all);
     const out = new Map<string, TensorValue>();
+    this.checkLimits(all);
     if (this.problems.length > 0) return out;
     for (const port of all) {
       const value = this.valueOf(port);
@@ -116,6 +117,17 @@ class Filler {
     for (const port of all)
       for (const axis of port.axes)
         for (const s of symbolsOf(axis)) this.sizes.assume(s, this.pastSymbols.has(s) ? 0 : 1);
+  }
+
+  /** Places that the model itself looks up in a table: beyond its end the runtime's message does not say what is too long, if there is one. */
+  private checkLimits(all: readonly ArtifactPort[]): void {
+    for (const { size, most } of this.record.limits ?? []) {
+      const found = this.sizes.of({ name: size });
+      if (found === undefined || found <= most) continue;
+      const symbols = symbolsOf({ name: size });
+      const port = all.find((p) => p.axes.some((a) => symbolsOf(a).some((s) => symbols.includes(s))));
+      if (port) this.wrong(port, `${size} is ${found}, and the model has a table of ${most} places`);
+    }
   }
 
   private valueOf(port: ArtifactPort): TensorValue | undefined {

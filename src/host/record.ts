@@ -71,6 +71,8 @@ export interface ArtifactSignature {
   readonly count?: string;
   /** No place sees one behind it: a long step may be taken in parts, one after the other. */
   readonly causal?: true;
+  /** Sizes that a run may not exceed, written like axes: the model looks these places up in a table of so many rows. */
+  readonly limits?: readonly { readonly size: string; readonly most: number }[];
 }
 
 /** One of several model files. */
@@ -240,6 +242,7 @@ const signature = {
   ),
   count: optional(text),
   causal: optional(truth),
+  limits: optional(list(object({ size: text, most: count }))),
 };
 
 const RECORD_SHAPE = object({

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
-import type { Session } from "../generate/session.ts";
+import { bitsOf, type Session } from "../generate/session.ts";
 import { fillInputs, pastPort } from "./fill.ts";
 import { readRecord, type ArtifactPort, type ArtifactRecord, type PortDtype } from "./record.ts";
 import { statOf } from "./system.ts";
@@ -50,7 +50,16 @@ export function openArtifact(
   const files = whole.graphs?.map((g) => g.file) ?? [only];
   if (wanted !== undefined && !files.includes(wanted))
     return { diagnostics: [diagnose("cli/no-model-file", { folder: name, file: wanted, files })] };
-  const record = graph ? { ...whole, inputs: graph.inputs, outputs: graph.outputs, states: graph.states } : whole;
+  const { limits: _, ...others } = whole;
+  const record: ArtifactRecord = graph
+    ? {
+        ...others,
+        inputs: graph.inputs,
+        outputs: graph.outputs,
+        states: graph.states,
+        ...(graph.limits ? { limits: graph.limits } : {}),
+      }
+    : whole;
   const problems = fileProblems(folder, name, record, model);
   return problems.length > 0
     ? { diagnostics: problems }
@@ -223,14 +232,7 @@ function portReason(kind: string, found: readonly string[], stated: readonly str
 }
 
 function valueOf(tensor: Tensor): TensorValue {
-  const dtype = tensor.type as PortDtype;
-  const data = tensor.data as unknown as TensorValue["data"];
-  // Newer engines have halves of their own; here they are bits.
-  return {
-    dtype,
-    dims: tensor.dims,
-    data: dtype === "float16" && !(data instanceof Uint16Array) ? new Uint16Array((data as Float32Array).buffer) : data,
-  };
+  return { dtype: tensor.type as PortDtype, dims: tensor.dims, data: bitsOf(tensor.data) };
 }
 
 /** The runtime's message, on one line, without its own places in source files. */

@@ -37,18 +37,35 @@ export function align<T>(
   let best: { alignment: Alignment; cost: number } | undefined;
   const tried = new Set<string>();
   for (const candidate of candidates) {
-    const layout = trimmed(splitWhereNeeded(significant(candidate, sizeOf), mark));
-    const key = showLayout(layout);
+    const whole = splitWhereNeeded(significant(candidate, sizeOf), mark);
+    const key = showLayout(whole);
     if (tried.has(key)) continue;
     tried.add(key);
+    const layout = trimmed(whole);
+    const ones = whole.length - layout.length;
+    const lies = views.map((v) => book.layouts(v).map((l) => significantIn(v, l)));
     const operands = views.map((_, i) => operandLayout(layout, has[i]!));
-    const conversions = views.filter(
-      (v, i) => !book.layouts(v).some((l) => sameLayout(trimmed(significantIn(v, l)), operands[i]!)),
-    ).length;
+    const conversions = operands.filter((o, i) => !lies[i]!.some((l) => sameLayout(trimmed(l), o))).length;
+    // Dimensions of one that an operand begins with stay: a reshape that takes them off would do nothing else.
+    const led = operands.map((o, i) => (o.length === layout.length ? ledBy(o, ones, lies[i]!) : o));
+    const lead = Math.max(0, ...led.map((o) => o.length - layout.length));
     const cost = conversions * 100 + layout.length;
-    if (!best || cost < best.cost) best = { alignment: { layout, operands }, cost };
+    if (!best || cost < best.cost) best = { alignment: { layout: [...empty(lead), ...layout], operands: led }, cost };
   }
   return best!.alignment;
+}
+
+/** The layout behind as many dimensions of one, of these, as there is a tensor with. */
+function ledBy(layout: Layout, ones: number, lies: readonly Layout[]): Layout {
+  for (let n = ones; n > 0; n--) {
+    const led = [...empty(n), ...layout];
+    if (lies.some((l) => sameLayout(l, led))) return led;
+  }
+  return layout;
+}
+
+function empty(count: number): Layout {
+  return Array.from({ length: count }, () => []);
 }
 
 /**

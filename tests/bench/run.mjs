@@ -15,7 +15,7 @@ import { rounds, tfm } from "./measure.mjs";
 import { plot } from "./plot.mjs";
 import { compare, graphIn, HOW, limitOf, parseCase, subfolders } from "./runtime.mjs";
 import { writeCheckpoint } from "./synthetic.mjs";
-import { tfjsLayer } from "./tfjs.mjs";
+import { executorOverhead, tfjsLayer } from "./tfjs.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -112,6 +112,13 @@ async function inTfjs() {
   for (const r of await tfjsLayer(tfm, folder, ROUNDS)) {
     say(`    batch ${r.batch}, ${r.seq} places`.padEnd(32) + `${range(r.plain).padEnd(24)}${range(r.flat)}`);
     results.push({ what: `a layer in TensorFlow.js, batch ${r.batch}, ${r.seq} places`, ...r });
+  }
+  say(
+    "\nThe executor of TensorFlow.js, microseconds a node: a graph, the same as calls of the library, the difference",
+  );
+  for (const r of await executorOverhead(ROUNDS)) {
+    say(`    ${r.backend}`.padEnd(32) + [r.graph, r.calls, r.more].map((m) => range(m).padEnd(24)).join(""));
+    results.push({ what: `a node in the executor of TensorFlow.js, ${r.backend}`, ...r });
   }
 }
 

@@ -74,6 +74,76 @@ export async function tfjsLayer(tfm, folder, rounds) {
   return results;
 }
 
+/** So many nodes in a row, each of which does next to nothing. */
+const CHAIN = 1000;
+
+/**
+ * What the executor of graphs takes of each node beside the kernel: a chain of additions as a graph, and as calls of the library.
+ *
+ * @param {number} rounds
+ * @returns by backend microseconds a node: of the graph, of the calls, and the difference
+ */
+export async function executorOverhead(rounds) {
+  const tf = require("@tensorflow/tfjs-core");
+  const { loadGraphModel } = require("@tensorflow/tfjs-converter");
+  require("@tensorflow/tfjs-backend-cpu");
+  const results = [];
+  for (const backend of ["cpu", "wasm"]) {
+    if (!(await tf.setBackend(backend))) throw new Error(`the backend ${backend} of TensorFlow.js does not start`);
+    const model = await loadGraphModel({ load: async () => chain() });
+    const [x, one] = [tf.zeros([1, 4]), tf.ones([4])];
+    const graph = () => model.execute({ x });
+    const calls = () => tf.tidy(() => Array.from({ length: CHAIN }).reduce((y) => tf.add(y, one), x));
+    const time = (run) => {
+      const start = process.hrtime.bigint();
+      const made = run();
+      const micros = Number(process.hrtime.bigint() - start) / 1e3 / CHAIN;
+      if (made.dataSync()[0] !== CHAIN) throw new Error("the chain did not add up");
+      made.dispose();
+      return micros;
+    };
+    for (let i = 0; i < 3; i++) [graph, calls].forEach(time);
+    const found = { graph: [], calls: [], more: [] };
+    for (let i = 0; i < Math.max(20, rounds); i++) {
+      const [a, b] = [time(graph), time(calls)];
+      found.graph.push(a);
+      found.calls.push(b);
+      found.more.push(a - b);
+    }
+    results.push({ backend, graph: spread(found.graph), calls: spread(found.calls), more: spread(found.more) });
+    model.dispose();
+    tf.dispose([x, one]);
+  }
+  return results;
+}
+
+function chain() {
+  const float = { T: { type: "DT_FLOAT" } };
+  const name = (i) => (i === 0 ? "x" : `add${i}`);
+  const adds = Array.from({ length: CHAIN }, (_, i) => ({
+    name: name(i + 1),
+    op: "AddV2",
+    input: [name(i), "one"],
+    attr: float,
+  }));
+  const shape = { dim: [{ size: "1" }, { size: "4" }] };
+  const info = (of) => ({ name: `${of}:0`, dtype: "DT_FLOAT", tensorShape: shape });
+  return {
+    modelTopology: {
+      node: [
+        { name: "x", op: "Placeholder", attr: { dtype: { type: "DT_FLOAT" }, shape: { shape } } },
+        { name: "one", op: "Const", attr: { dtype: { type: "DT_FLOAT" } } },
+        ...adds,
+      ],
+      library: {},
+      versions: { producer: 1882 },
+    },
+    signature: { inputs: { x: info("x") }, outputs: { y: info(name(CHAIN)) } },
+    weightSpecs: [{ name: "one", shape: [4], dtype: "float32" }],
+    weightData: Float32Array.of(1, 1, 1, 1).buffer,
+  };
+}
+
 function spread(numbers) {
   const sorted = numbers.toSorted((p, q) => p - q);
   return { median: sorted[Math.floor(sorted.length / 2)], least: sorted[0], most: sorted.at(-1) };

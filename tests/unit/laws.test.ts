@@ -217,8 +217,8 @@ test("a window that is off by one is shown by the place that one side sees and t
           zero: q.weight, k.weight
           left[batch seq hidden] = 0 0 0.5
           right[batch seq hidden] = 0 0 0.333333
-          first value that the left never has: \`where(mask, capped + bias, -inf)\` (std/operators.tfm:45)[batch seq heads groups keys] = 0 -inf -inf 0 0 -inf 0 0 0
-          and the right never: \`where(mask, capped + bias, -inf)\` (std/operators.tfm:45)[batch seq heads groups keys] = 0 -inf -inf 0 0 -inf -inf 0 0"
+          first value that the left never has: \`abs(query - key) < window\` (std/attention.tfm:6)[seq keys] = 1 1 1 1 1 1 1 1 1
+          and the right never: \`abs(query - key) < window\` (std/attention.tfm:6)[seq keys] = 1 1 0 1 1 1 0 1 1"
   `);
 });
 

@@ -280,10 +280,13 @@ describe("choosing", () => {
     );
     expect(showLayout(written)).toBe("[batch, seq, d]");
   });
-  it("leaves axes of size one out", () => {
+  it("leaves axes of size one out, but for the dimensions that an operand begins with", () => {
     const a = made("a", "one | seq", "one", "seq");
     const b = made("b", "other | seq", "other", "seq");
-    expect(chosen([a, b], "one", "seq", "other")).toEqual(["[seq]", "[seq]", "[seq]"]);
+    const c = made("c", "seq", "seq");
+    expect(chosen([a, b], "one", "seq", "other")).toEqual(["[1, seq]", "[1, seq]", "[1, seq]"]);
+    expect(chosen([a, c], "one", "seq")).toEqual(["[1, seq]", "[1, seq]", "[seq]"]);
+    expect(chosen([c, c], "seq")).toEqual(["[seq]", "[seq]", "[seq]"]);
   });
   it("isolates axes and keeps memory order", () => {
     const x = made("x", "batch seq | kv groups d", "batch", "seq", "kv", "groups", "d");

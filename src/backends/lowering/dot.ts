@@ -153,7 +153,7 @@ function batchedProduct(e: Emitter, left: Placed, right: Placed, roles: Roles, t
 }
 
 /** As many products as are worth a node each. */
-function isFew({ known }: Size): boolean {
+export function isFew({ known }: Size): boolean {
   return known !== undefined && known > 1 && known <= 64;
 }
 

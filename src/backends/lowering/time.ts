@@ -3,7 +3,7 @@ import type { Graph, NodeOf } from "../../ir/graph.ts";
 import type { Size } from "../../ir/size.ts";
 import type { Axis, Type } from "../../ir/type.ts";
 import { isolated } from "../../layout/choose.ts";
-import { separate } from "../../layout/layout.ts";
+import { separate, type Layout } from "../../layout/layout.ts";
 import { isPhysical, reviewed, spreadOver } from "../../layout/view.ts";
 import { elemOf, type Emit, type Emitter, type Placed, type Scope } from "./emitter.ts";
 import { Stamps } from "./stamp.ts";
@@ -96,13 +96,20 @@ export function sizeOf(node: NodeOf<"scan">): Size {
   return node.outputs[0]!.type.axes.find((a) => a.name === node.attrs.axis)!.size;
 }
 
-/** A value place by place: itself everywhere where it is the same along the axis. */
-function apart(e: Emitter, x: Placed, axis: string, count: number, type: Type): readonly Placed[] {
+/** A value place by place, with that axis gone: itself everywhere where it is the same along the axis. */
+export function apart(
+  e: Emitter,
+  x: Placed,
+  axis: string,
+  count: number,
+  type: Type,
+  layoutFor: (isolated: Layout) => Layout = (layout) => layout,
+): readonly Placed[] {
   const every = <T>(of: T): readonly T[] => Array.from({ length: count }, () => of);
   if (!x.axes.has(axis)) return every(x);
   if (!isPhysical(x, axis) && count > 1)
     return every(reviewed(x, type, new Map([...x.axes].filter(([name]) => name !== axis))));
-  const layout = isolated(e.book, x, [axis]);
+  const layout = layoutFor(isolated(e.book, x, [axis]));
   const at = layout.findIndex((g) => g[0] === axis);
   const tensor = e.book.read(x, layout);
   const tensors =

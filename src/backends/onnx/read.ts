@@ -4,6 +4,7 @@ import type { Dtype } from "../../ir/type.ts";
 import { rawElements, toFloat32 } from "../../weights/dtypes.ts";
 import type { StoredDtype } from "../../weights/source.ts";
 import {
+  ROUNDING,
   Unreadable,
   type ReadBytes,
   type WrittenAttribute,
@@ -104,7 +105,7 @@ function attributeOf(a: onnx.IAttributeProto, opset: number, data: ReadBytes): W
 
 function tensorOf(t: onnx.ITensorProto, data: ReadBytes): WrittenTensor {
   const name = t.name ?? "";
-  const [dtype] = storedAs(t);
+  const [dtype, stored] = storedAs(t);
   const dims = (t.dims ?? []).map(Number);
   if (dims.some((d) => !Number.isSafeInteger(d) || d < 0)) throw new Unreadable(`the tensor ${name} has no shape`);
   const count = dims.reduce((n, d) => n * d, 1);
@@ -112,7 +113,8 @@ function tensorOf(t: onnx.ITensorProto, data: ReadBytes): WrittenTensor {
   const numbers = (): ArrayLike<number> => (known ??= numbersOf(t, name, count, data));
   const differ = (): boolean => Array.from(numbers()).some((x) => x !== numbers()[0]);
   const isWeight = dtype === "float" && (isExternal(t) || (count > MOST_CONSTANT && differ()));
-  return { name, dims, dtype, isWeight, numbers };
+  const rounding = ROUNDING[stored === "F16" || stored === "BF16" || stored === "F64" ? stored : "F32"];
+  return { name, dims, dtype, isWeight, numbers, rounding };
 }
 
 function storedAs(t: onnx.ITensorProto): readonly [Dtype, StoredDtype, number] {

@@ -2,6 +2,7 @@
 import type { Dtype } from "../../ir/type.ts";
 import { rawElements, toFloat32 } from "../../weights/dtypes.ts";
 import {
+  ROUNDING,
   Unreadable,
   type ReadBytes,
   type WrittenAttribute,
@@ -38,6 +39,7 @@ export function readTfjs(text: string, data: ReadBytes): WrittenGraph {
         dims: entry.shape,
         dtype: dtypeOf(entry),
         isWeight: parameter !== undefined,
+        rounding: ROUNDING[entry.quantization ? (entry.quantization.dtype === "uint8" ? "U8" : "F16") : "F32"],
         numbers: () => (known ??= numbersOf(entry, data("", start, width * count))),
         ...(parameter ? { parameter } : {}),
       };

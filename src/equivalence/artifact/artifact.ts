@@ -49,6 +49,8 @@ export interface Weight {
   readonly axes: readonly { readonly name: string; readonly size: number }[];
   /** Row-major. */
   readonly numbers: () => ArrayLike<number>;
+  /** Of a weight that was stored: see `WrittenTensor`. */
+  readonly rounding?: WrittenTensor["rounding"];
   readonly id: number;
 }
 
@@ -148,12 +150,10 @@ function permutations<T>(all: readonly T[]): (readonly T[])[] {
   return all.flatMap((x, i) => permutations(all.filter((_, j) => j !== i)).map((rest) => [x, ...rest]));
 }
 
-/** Relative to the largest: what rounding to halves leaves. */
-const HALF = 2 ** -8;
-
 function holds(tensor: WrittenTensor, weight: Weight, order: readonly string[]): boolean {
   const own = weight.numbers();
   const stored = tensor.numbers();
+  const [each, all] = [0, 1].map((i) => Math.max(tensor.rounding[i]!, weight.rounding?.[i] ?? 0)) as [number, number];
   let largest = 0;
   for (let i = 0; i < own.length; i++) largest = Math.max(largest, Math.abs(own[i]!));
   const strides = new Map<string, number>();
@@ -163,7 +163,7 @@ function holds(tensor: WrittenTensor, weight: Weight, order: readonly string[]):
   const counter = order.map(() => 0);
   let at = 0;
   for (let i = 0; i < stored.length; i++) {
-    if (!(Math.abs(stored[i]! - own[at]!) <= HALF * Math.abs(own[at]!) + 1e-6 * largest)) return false;
+    if (!(Math.abs(stored[i]! - own[at]!) <= each * Math.abs(own[at]!) + all * largest)) return false;
     for (let d = order.length - 1; d >= 0; d--) {
       counter[d]!++;
       at += steps[d]!;

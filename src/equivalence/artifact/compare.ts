@@ -367,11 +367,14 @@ class Right {
 
   /** A past before the first step. */
   private empty(part: ArtifactPart, state: ArtifactPart["states"][number], sizes: ReadonlyMap<string, number>): Value {
-    if (state.shared)
+    // A buffer that is one with the present is as long as the text will be.
+    const capacity = this.left.sizes.get(this.left.grows?.size ?? "");
+    if (state.shared && capacity === undefined)
       throw new Incomparable(
-        `${part.file} keeps its past in buffers of the client's (--cache shared), which is not compared`,
+        `${part.file} keeps its past in buffers of the client's, and how long they are is not known`,
       );
-    const shape = state.axes.map((a, i) => (i === state.rows?.axis ? 0 : (a.size ?? sizeFrom(a.name, sizes) ?? 0)));
+    const open = state.shared ? capacity! : 0;
+    const shape = state.axes.map((a, i) => (i === state.rows?.axis ? 0 : (a.size ?? sizeFrom(a.name, sizes) ?? open)));
     const zero = this.net.number(0);
     return this.net.expand({ id: zero.id, dims: shape.map(() => undefined) }, shape);
   }

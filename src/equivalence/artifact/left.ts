@@ -128,7 +128,7 @@ export function artifactSide(
     const path = t.parameter?.path ?? t.name;
     const axes = t.dims.map((size, i) => ({ name: `${t.name} ${i}`, size }));
     const id = flat.drawn({ name: t.name, kind: "weight" }, "float", axes);
-    weights.set(t.name, { path, axes, id, numbers: t.numbers });
+    weights.set(t.name, { path, axes, id, numbers: t.numbers, rounding: t.rounding });
     return net.entering(id);
   });
   return {

@@ -17,6 +17,8 @@ export type RuntimeErrorCode =
   | "input-shape"
   /** A number that is looked up in a table is not a row of it. */
   | "id-out-of-range"
+  /** More places than the model has vectors for. */
+  | "too-long"
   /** A run left tensors behind. */
   | "tensor-leak"
   /** Gradients were asked for where TensorFlow.js has not registered them. */

@@ -36,6 +36,8 @@ export interface RuntimeSignature {
   readonly pasts: readonly RuntimePort[];
   /** Inputs that are outputs or inputs of the model file before this one. */
   readonly given: Readonly<Record<string, string>>;
+  /** Sizes that a run may not exceed: the model looks these places up in a table of so many rows. */
+  readonly limits: readonly { readonly size: string; readonly most: number }[];
 }
 
 /** What the runtime reads of `tfm.json`. */
@@ -44,6 +46,7 @@ interface Recorded {
   readonly outputs?: readonly RecordedPort[];
   readonly states?: readonly (RuntimeState & { readonly axes: RecordedPort["axes"] })[];
   readonly given?: Readonly<Record<string, string>>;
+  readonly limits?: RuntimeSignature["limits"];
   readonly graphs?: readonly ({ readonly file: string } & Omit<Recorded, "graphs">)[];
 }
 
@@ -84,6 +87,7 @@ export function signatureOf({ signature }: ModelJson, record: unknown, file: str
     states,
     pasts: inputs.filter((p) => pasts.has(p.name)),
     given: own.given ?? {},
+    limits: own.limits ?? [],
   };
 }
 
@@ -94,7 +98,7 @@ export function modelFiles(record: unknown): readonly string[] {
 
 /** All inputs of a run: those given, checked, and the others by their defaults. Throws `TfjsRuntimeError`. */
 export function fillInputs(
-  { inputs, pasts }: RuntimeSignature,
+  { inputs, pasts, limits }: RuntimeSignature,
   given: Readonly<Record<string, Values>>,
 ): ReadonlyMap<string, { readonly port: RuntimePort; readonly values: Values }> {
   const all = [...inputs, ...pasts];
@@ -107,6 +111,15 @@ export function fillInputs(
       );
   const sizes = new Map<string, number>();
   for (const port of all) if (given[port.name]) learn(port, given[port.name]!, sizes);
+  for (const { size, most } of limits) {
+    const found = sizeOf(size, sizes) ?? 0;
+    if (found > most)
+      throw new TfjsRuntimeError(
+        "too-long",
+        `${size} is ${found}, and the model has a table of ${most} places`,
+        "give a shorter sequence",
+      );
+  }
   return new Map(
     all.map((port) => {
       const values = given[port.name] ?? filled(port, sizes, pasts.includes(port));
