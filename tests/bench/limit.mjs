@@ -10,6 +10,8 @@ import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
 
 const { onnx } = onnxProto;
+/** Beside the model, since it refers to the same data files. */
+export const LIMIT_FILE = "limit.onnx";
 const PRODUCTS = new Set(["MatMul", "Gemm"]);
 const FLOAT = onnx.TensorProto.DataType.FLOAT;
 
@@ -77,7 +79,7 @@ export async function writeLimit(path, feeds) {
       output: [typed("limit", [])],
     },
   });
-  const out = join(dirname(path), "limit.onnx");
+  const out = join(dirname(path), LIMIT_FILE);
   writeFileSync(out, onnx.ModelProto.encode(limit).finish());
   return out;
 }

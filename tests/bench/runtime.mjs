@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
-import { writeLimit } from "./limit.mjs";
+import { LIMIT_FILE, writeLimit } from "./limit.mjs";
 
 export const HOW = `Run times are measured beside graphs of other exporters, where there are some:
     npm run bench -- --checkpoints CHECKPOINTS --peers GRAPHS [--cases bert-base/encode:128,gpt2/decode:512] [--plot FILE.svg]
@@ -21,7 +21,7 @@ export function graphIn(folder, kind) {
   );
   const files = folders.flatMap((f) =>
     readdirSync(f)
-      .filter((n) => n.endsWith(".onnx"))
+      .filter((n) => n.endsWith(".onnx") && n !== LIMIT_FILE)
       .map((n) => join(f, n)),
   );
   const named = (part) => files.filter((f) => f.slice(folder.length).includes(part));
