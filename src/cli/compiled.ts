@@ -8,6 +8,7 @@ import { artifactJson, artifactLines } from "../equivalence/artifact/report.ts";
 import { compareArtifacts, compareWithArtifact, type ArtifactReport } from "../equivalence/artifact/compare.ts";
 import { compareCached, type Stepwise } from "../equivalence/models.ts";
 import type { Artifact } from "../equivalence/artifact/artifact.ts";
+import { cleanUpOnExit } from "../host/cleanup.ts";
 import { RECORD } from "../host/record.ts";
 import { statOf } from "../host/system.ts";
 import { readArtifact } from "../host/written.ts";
@@ -137,6 +138,8 @@ function told(
  */
 export async function compareCompiled(io: Io, asked: Asked, options: CompiledOptions): Promise<ExitCode> {
   const folder = mkdtempSync(join(tmpdir(), "tfm-equiv-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const done = cleanUpOnExit(remove, "stopped: nothing was left behind");
   try {
     const diagnostics: Diagnostic[] = [];
     const sides: Side[] = [];
@@ -155,11 +158,14 @@ export async function compareCompiled(io: Io, asked: Asked, options: CompiledOpt
       if (program) sides.unshift(program);
     }
     if (sides.length < 2 || hasErrors(diagnostics)) return fail(io, options, diagnostics);
+    // From here on nothing waits, so that a signal that is caught would be heard at the end only: it ends the program as ever.
+    done();
     const one = options.target.length === 1;
     const said = { target: options.target.join(","), ...(one && checked !== undefined ? { checked } : {}) };
     return told(io, options, diagnostics, compare(sides, options, diagnostics), said);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    done();
+    remove();
   }
 }
 

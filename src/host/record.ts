@@ -1,5 +1,6 @@
 /** @file `tfm.json`: what an artifact says of itself. `tfm compile` writes it, `tfm run` and other tools read it. */
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
 import { decodeUtf8, parseJson, type JsonValue } from "../weights/json.ts";
 import { kindOf, legible } from "../weights/safetensors.ts";
@@ -277,4 +278,56 @@ function first(problems: readonly (string | undefined)[]): string | undefined {
 
 function isObject(v: JsonValue | undefined): v is Readonly<Record<string, JsonValue>> {
   return typeof v === "object" && v !== null && !Array.isArray(v);
+}
+
+/** Files of a folder that are not there, or not as they were written; `model` is the one that is to be opened. */
+export function fileProblems(folder: string, name: string, record: ArtifactRecord, model: string): Diagnostic[] {
+  if (!record.files.some((f) => f.name === model)) {
+    if (record.target.startsWith("onnx") || record.target === "tfjs")
+      return [diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: "compile again" })];
+    return [
+      diagnose("artifact/no-runtime", { folder: name, target: record.target }, undefined, {
+        hint: "compile with -t onnx",
+      }),
+    ];
+  }
+  return changedFiles(folder, name, record);
+}
+
+/** Of these files those that are not there, or not as long as they were written. */
+export function changedFiles(
+  folder: string,
+  name: string,
+  record: ArtifactRecord,
+  files: ArtifactRecord["files"] = record.files,
+): Diagnostic[] {
+  return files.flatMap(({ name: file, bytes, linked }) => {
+    const found = statOf(join(folder, file));
+    if (!found)
+      return [
+        diagnose("artifact/missing-file", { folder: name, file }, undefined, {
+          hint: renamed(folder, record, file, bytes) ?? "copy the whole folder, or compile again",
+        }),
+      ];
+    // Configs and tokenizers may be edited; what the model refers to by place may not.
+    if (found.size === bytes || !/\.(onnx|onnx_data|safetensors|bin)$/.test(file)) return [];
+    return [
+      diagnose(
+        "artifact/file-size",
+        { folder: name, file, found: found.size, wanted: bytes, linked: linked === true },
+        undefined,
+        { hint: "compile again" },
+      ),
+    ];
+  });
+}
+
+/** A file beside it that the record does not name and that is as long, if there is one. */
+function renamed(folder: string, record: ArtifactRecord, file: string, bytes: number): string | undefined {
+  const within = dirname(file);
+  if (!statOf(join(folder, within))?.isDirectory()) return undefined;
+  const other = readdirSync(join(folder, within))
+    .map((n) => (within === "." ? n : `${within}/${n}`))
+    .find((n) => !record.files.some((f) => f.name === n) && statOf(join(folder, n))?.size === bytes);
+  return other === undefined ? undefined : `${other} is as long: call it ${file} again if it was renamed`;
 }

@@ -1,12 +1,10 @@
 /** @file Opens a compiled folder and runs it in ONNX Runtime, which is loaded when it is first needed, or in TensorFlow.js (`tfjs.ts`). */
-import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
+import { diagnose, type Result } from "../diagnostics/diagnostic.ts";
 import { bitsOf, type Session } from "../generate/session.ts";
 import { fillInputs, pastPort } from "./fill.ts";
-import { readRecord, type ArtifactPort, type ArtifactRecord, type PortDtype } from "./record.ts";
-import { statOf } from "./system.ts";
+import { fileProblems, readRecord, type ArtifactPort, type ArtifactRecord, type PortDtype } from "./record.ts";
 import { TfjsArtifact, type TfjsBackendName } from "./tfjs.ts";
 import type { InputValue } from "./tensors.ts";
 import type { TensorValue } from "./values.ts";
@@ -69,47 +67,6 @@ export function openArtifact(
           : new OnnxArtifact(folder, name, record, model, threads),
         diagnostics: [],
       };
-}
-
-/** A file beside it that the record does not name and that is as long, if there is one. */
-function renamed(folder: string, record: ArtifactRecord, file: string, bytes: number): string | undefined {
-  const within = dirname(file);
-  if (!statOf(join(folder, within))?.isDirectory()) return undefined;
-  const other = readdirSync(join(folder, within))
-    .map((n) => (within === "." ? n : `${within}/${n}`))
-    .find((n) => !record.files.some((f) => f.name === n) && statOf(join(folder, n))?.size === bytes);
-  return other === undefined ? undefined : `${other} is as long: call it ${file} again if it was renamed`;
-}
-
-function fileProblems(folder: string, name: string, record: ArtifactRecord, model: string): Diagnostic[] {
-  if (!record.files.some((f) => f.name === model)) {
-    if (record.target.startsWith("onnx") || record.target === "tfjs")
-      return [diagnose("artifact/missing-file", { folder: name, file: model }, undefined, { hint: "compile again" })];
-    return [
-      diagnose("artifact/no-runtime", { folder: name, target: record.target }, undefined, {
-        hint: "compile with -t onnx",
-      }),
-    ];
-  }
-  return record.files.flatMap(({ name: file, bytes, linked }) => {
-    const found = statOf(join(folder, file));
-    if (!found)
-      return [
-        diagnose("artifact/missing-file", { folder: name, file }, undefined, {
-          hint: renamed(folder, record, file, bytes) ?? "copy the whole folder, or compile again",
-        }),
-      ];
-    // Configs and tokenizers may be edited; what the model refers to by place may not.
-    if (found.size === bytes || !/\.(onnx|onnx_data|safetensors|bin)$/.test(file)) return [];
-    return [
-      diagnose(
-        "artifact/file-size",
-        { folder: name, file, found: found.size, wanted: bytes, linked: linked === true },
-        undefined,
-        { hint: "compile again" },
-      ),
-    ];
-  });
 }
 
 class OnnxArtifact implements OpenArtifact {

@@ -7,7 +7,7 @@ import { Unreadable, type ReadBytes, type WrittenGraph } from "../backends/writt
 import { diagnose, type Result } from "../diagnostics/diagnostic.ts";
 import type { Artifact, ArtifactPart } from "../equivalence/artifact/artifact.ts";
 import { decodeUtf8 } from "../weights/json.ts";
-import { readRecord, type ArtifactGraph } from "./record.ts";
+import { changedFiles, readRecord, type ArtifactGraph } from "./record.ts";
 import { readRange, readSmall, statOf, systemReason } from "./system.ts";
 
 /** Of a model without its weights. */
@@ -19,12 +19,21 @@ export function readArtifact(folder: string, name = folder): Result<Artifact> {
   if (!record) return { diagnostics };
   const only = record.target === "tfjs" ? "model.json" : "model.onnx";
   const graphs: readonly ArtifactGraph[] = record.graphs ?? [{ ...record, file: only }];
+  // A graph may have been edited: what it computes now is the question. Its weights' places may not have moved.
+  const data = record.files.filter((f) => !graphs.some((g) => g.file === f.name));
+  const problems = changedFiles(folder, name, record, data);
+  if (problems.length > 0) return { diagnostics: [...diagnostics, ...problems] };
   const parts: ArtifactPart[] = [];
   for (const { file, given, inputs, outputs, states, count } of graphs) {
     const read = readGraph(folder, file);
     if ("reason" in read)
       return {
-        diagnostics: [...diagnostics, diagnose("cli/no-artifact", { folder: name, reason: `${file}: ${read.reason}` })],
+        diagnostics: [
+          ...diagnostics,
+          diagnose("artifact/damaged", { folder: name, file, reason: read.reason }, undefined, {
+            hint: "compile again",
+          }),
+        ],
       };
     const more = { ...(count === undefined ? {} : { count }), given: new Map(Object.entries(given ?? {})) };
     parts.push({ file, graph: read.graph, inputs, outputs, states, ...more });

@@ -157,9 +157,9 @@ describe("a folder against its program", () => {
     writeFileSync(join(copy, "model.onnx"), readFileSync(join(copy, "model.onnx")).subarray(0, 300));
     const said = await tfm("equiv", program, copy);
     expect(said.status).toBe(1);
-    expect(said.err).toMatch(/holds no compiled model: model\.onnx: /);
+    expect(said.err).toMatch(/artifact\/damaged.*model\.onnx in \S+ is damaged: /);
     cpSync(out, copy, { recursive: true, force: true });
     writeFileSync(join(copy, "model.onnx_data"), new Uint8Array(8));
-    expect((await tfm("equiv", program, copy)).out).toMatch(/unknown: .*model\.onnx_data has 8 bytes/);
+    expect((await tfm("equiv", program, copy)).err).toMatch(/artifact\/file-size.*model\.onnx_data in \S+ has 8 bytes/);
   });
 });
