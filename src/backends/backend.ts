@@ -26,7 +26,7 @@ export interface PlannedTensor {
   readonly declared?: readonly Axis[];
   /** A stretch of the parameter only, as long as `order` says. */
   readonly part?: Part;
-  readonly dtype: "F32" | "F16";
+  readonly dtype: "F32" | "F16" | "BF16";
   /** In bytes, as `length`. */
   readonly offset: number;
   readonly length: number;

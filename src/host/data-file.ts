@@ -57,7 +57,7 @@ function piecesOf(tensor: PackedTensor, weights: Weights, options: Numbers): Ite
 
 function numbersOf(
   { path, order, declared, part }: Omit<PlannedTensor, "dtype">,
-  dtype: "F32" | "F16",
+  dtype: PlannedTensor["dtype"],
   weights: Weights,
   options: Numbers,
 ): Iterable<Uint8Array> {

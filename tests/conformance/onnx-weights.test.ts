@@ -9,6 +9,7 @@ import * as ort from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
 import { rereadOnnx } from "../../src/backends/onnx/reread.ts";
+import type { OnnxProvider } from "../../src/backends/onnx/targets.ts";
 import type { VerifiedGraph } from "../../src/ir/graph.ts";
 import type { StoredDtype, WeightSource } from "../../src/weights/source.ts";
 import { axis, graphOf, numbersOf, Random, SESSION, TARGETS } from "./onnx-harness.ts";
@@ -64,8 +65,28 @@ function store(tensors: Readonly<Record<string, Stored>>): (path: string) => Wei
   return (path) => sources.get(path) ?? { kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 };
 }
 
-function emit(graph: VerifiedGraph, weights: (path: string) => WeightSource, target = TARGETS[0]!): OnnxArtifact {
-  return emitOnnx(graph, { target, weights, dataFile: "model.onnx_data", producer: { name: "tfm", version: "test" } });
+function emit(
+  graph: VerifiedGraph,
+  weights: (path: string) => WeightSource,
+  target = TARGETS[0]!,
+  provider: OnnxProvider = "cpu",
+): OnnxArtifact {
+  const producer = { name: "tfm", version: "test" };
+  return emitOnnx(graph, { target, provider, weights, dataFile: "model.onnx_data", producer });
+}
+
+/** Puts what was planned beside the model. */
+function writePlanned({ planned }: OnnxArtifact, tensors: Readonly<Record<string, Stored>>): void {
+  const data = Buffer.alloc(Math.max(0, ...planned.map((p) => p.offset + p.length)));
+  for (const { path, order, dtype, offset } of planned) {
+    const { values, order: own } = tensors[path]!;
+    const names = own.split(" ");
+    const turned = order.length === 2 && axis(names[0]!).name !== order[0]!.name;
+    const [rows, columns] = order.map((a) => a.size.known!) as [number, number];
+    const moved = turned ? values.map((_, i) => values[(i % columns) * rows + Math.floor(i / columns)]!) : values;
+    data.set(encode(moved, dtype), offset);
+  }
+  writeFileSync(join(folder, "model.onnx_data"), data);
 }
 
 async function run(artifact: OnnxArtifact, feeds: Record<string, ort.Tensor>): Promise<Record<string, number[]>> {
@@ -173,6 +194,137 @@ describe("weights where they lie", () => {
     });
     expect(emit(graph, store({})).planned).toEqual([]);
   });
+});
+
+describe("products of one value", () => {
+  /** Three products, as an attention's, with biases or without. */
+  const three = (biased: readonly string[]): VerifiedGraph =>
+    graphOf((g) => {
+      const x = g.in("x", "float", "seq", "in=4");
+      for (const [name, size] of [
+        ["q", "q=3"],
+        ["k", "k=2"],
+        ["v", "v=2"],
+      ] as const) {
+        const y = g.op("dot", [x, g.weight(`a.${name}.weight`, size, "in=4")], { over: ["in"] });
+        const shifted = biased.includes(name) ? g.op("add", [y, g.weight(`a.${name}.bias`, size)], {}) : y;
+        g.out(`y_${name}`, shifted);
+      }
+    });
+  const x = numbers(8);
+  const sizes = { q: 3, k: 2, v: 2 };
+  const tensorsOf = (dtype: StoredDtype, names = ["k", "q", "v"]): Record<string, Stored> =>
+    Object.fromEntries(
+      names.flatMap((n) => {
+        const size = sizes[n as keyof typeof sizes];
+        return [[`a.${n}.weight`, { values: numbers(size * 4), dtype, order: `${n}=${size} in=4` }] as const];
+      }),
+    );
+  const biases = (dtype: StoredDtype): Record<string, Stored> =>
+    Object.fromEntries(
+      Object.entries(sizes).map(([n, size]) => [
+        `a.${n}.bias`,
+        { values: numbers(size), dtype, order: `${n}=${size}` },
+      ]),
+    );
+
+  async function expectRight(artifact: OnnxArtifact, tensors: Readonly<Record<string, Stored>>): Promise<void> {
+    const found = await run(artifact, { x: new ort.Tensor("float32", Float32Array.from(x), [2, 4]) });
+    for (const [n, size] of Object.entries(sizes)) {
+      const { values, order } = tensors[`a.${n}.weight`]!;
+      const bias = tensors[`a.${n}.bias`]?.values;
+      for (let at = 0; at < 2 * size; at++) {
+        const [r, o] = [Math.floor(at / size), at % size];
+        const w = (i: number): number => (order.startsWith("in") ? values[i * size + o]! : values[o * 4 + i]!);
+        const sum = [0, 1, 2, 3].reduce((all, i) => all + x[r * 4 + i]! * w(i), bias?.[o] ?? 0);
+        expect(found[`y_${n}`]![at], `${n} ${at}`).toBeCloseTo(sum, 5);
+      }
+    }
+  }
+
+  it("are one with weights that lie one behind the other, wherever they do", async () => {
+    const tensors = tensorsOf("F32", ["v", "q", "k"]);
+    const artifact = emit(three([]), store(tensors), "onnx", "cuda");
+    expect(artifact.nodeCounts).toEqual({ Gemm: 1, Split: 1 });
+    expect(artifact.planned).toEqual([]);
+    await expectRight(artifact, tensors);
+  });
+
+  it.each(["F32", "F16", "BF16"] as const)(
+    "are one with weights that are written so, in %s as they are",
+    async (dtype) => {
+      // Biases between them: they lie apart.
+      const [q, k, v] = ["q", "k", "v"].map((n) => tensorsOf(dtype, [n]));
+      const tensors = { ...q, ...biases(dtype), ...k, "a.between": { values: numbers(4), dtype, order: "in=4" }, ...v };
+      const artifact = emit(three(["q", "k", "v"]), store(tensors), "onnx", "cuda");
+      expect(artifact.nodeCounts).toEqual({ ...(dtype === "F32" ? {} : { Cast: 2 }), Gemm: 1, Split: 1 });
+      const width = dtype === "F32" ? 4 : 2;
+      expect(artifact.planned.map(({ path, offset, length, dtype: as }) => [path, offset, length, as])).toEqual([
+        ["a.q.weight", 0, 12 * width, dtype],
+        ["a.k.weight", 12 * width, 8 * width, dtype],
+        ["a.v.weight", 20 * width, 8 * width, dtype],
+      ]);
+      writePlanned(artifact, tensors);
+      await expectRight(artifact, tensors);
+    },
+  );
+
+  it("are one with weights that are stored the other way round", async () => {
+    const tensors = Object.fromEntries(
+      Object.entries(sizes).map(([n, size]) => [
+        `a.${n}.weight`,
+        { values: numbers(4 * size), dtype: "F32" as const, order: `in=4 ${n}=${size}` },
+      ]),
+    );
+    const artifact = emit(three([]), store(tensors), "onnx", "cuda");
+    expect(artifact.nodeCounts).toEqual({ Gemm: 1, Split: 1 });
+    writePlanned(artifact, tensors);
+    await expectRight(artifact, tensors);
+  });
+
+  it.each([7, 9])("are one with neighbouring columns of a matrix with %i of them", async (pitch) => {
+    const stored = { name: "packed", dtype: "F32" as const, shape: [4, pitch], file: "model.safetensors" };
+    const all = numbers(4 * pitch);
+    writeFileSync(join(folder, "model.safetensors"), encode(all, "F32"));
+    const tensor = { ...stored, offset: 0, bytes: 16 * pitch };
+    const starts = { v: 0, q: 2, k: 5 };
+    const tensors: Record<string, Stored> = {};
+    const sources = new Map(
+      Object.entries(starts).map(([n, start]): [string, WeightSource] => {
+        const count = sizes[n as keyof typeof sizes];
+        const order = [axis("in=4"), axis(`${n}=${count}`)];
+        const values = Array.from({ length: 4 * count }, (_, i) => {
+          return all[Math.floor(i / count) * pitch + start + (i % count)]!;
+        });
+        tensors[`a.${n}.weight`] = { values, dtype: "F32", order: `in=4 ${n}=${count}` };
+        const columns = { tensor, rows: 4, pitch, start, count, order };
+        return [`a.${n}.weight`, { kind: "computed", tensors: [tensor], graph: three([]), columns }];
+      }),
+    );
+    const artifact = emit(three([]), (path) => sources.get(path)!, "onnx", "cuda");
+    expect(artifact.nodeCounts).toEqual({ Gemm: 1, ...(pitch === 7 ? {} : { Slice: 1 }), Split: 1 });
+    expect(artifact.planned).toEqual([]);
+    await expectRight(artifact, tensors);
+  });
+
+  it("stay apart where only some have a bias, where a weight is read elsewhere, and on the CPU", async () => {
+    const tensors = { ...tensorsOf("F32"), ...biases("F32") };
+    const biased = emit(three(["q"]), store(tensors), "onnx", "cuda");
+    expect(biased.nodeCounts).toEqual({ Gemm: 2, Split: 1 });
+    writePlanned(biased, tensors);
+    await expectRight(biased, { ...tensorsOnly(tensors), "a.q.bias": tensors["a.q.bias"]! });
+    expect(emit(three([]), store(tensors)).nodeCounts).toEqual({ Gemm: 3 });
+    const tied = graphOf((g) => {
+      const value = g.in("x", "float", "seq", "in=4");
+      const [a, b] = ["a=3", "b=3"].map((size, i) => g.weight(`w${i}`, size, "in=4"));
+      for (const [i, w] of [a!, b!].entries()) g.out(`y${i}`, g.op("dot", [value, w], { over: ["in"] }));
+      g.out("z", g.op("neg", [a!], {}));
+    });
+    expect(emit(tied, store({}), "onnx", "cuda").nodeCounts).toEqual({ Gemm: 2, Neg: 1 });
+  });
+
+  const tensorsOnly = (tensors: Readonly<Record<string, Stored>>): Record<string, Stored> =>
+    Object.fromEntries(Object.entries(tensors).filter(([path]) => path.endsWith(".weight")));
 });
 
 describe("re-reading", () => {

@@ -10,10 +10,12 @@ import { inMemoryOrder } from "../../layout/choose.ts";
 import { isOne } from "../../layout/layout.ts";
 import { isPhysical, sizeIn } from "../../layout/view.ts";
 import type { Emitter, Placed, Scope } from "./emitter.ts";
+import { emitPacked } from "./packing.ts";
+import { folderOf } from "./weights.ts";
 import { Elem, type Tensor } from "./writer.ts";
 
 /** The axes of both operands, by the part they play. Axes of size one are in none: they are nowhere in memory. */
-interface Roles {
+export interface Roles {
   readonly batch: readonly string[];
   readonly rows: readonly string[];
   readonly columns: readonly string[];
@@ -21,6 +23,7 @@ interface Roles {
 }
 
 export function emitDot(e: Emitter, node: NodeOf<"dot">, scope: Scope): readonly Placed[] {
+  if (emitPacked(e, node, scope)) return [scope.get(node.outputs[0]!)];
   const { dtype } = node.outputs[0]!.type;
   const [a, b] = node.inputs.map((v) => e.as(scope.get(v), dtype)) as [Placed, Placed];
   const fused = biasOf(e, node, [a, b], scope);
@@ -64,7 +67,7 @@ export function product(
 }
 
 /** The addition that is the dot's only use and whose other operand is a parameter with just the weight's axes. */
-function biasOf(
+export function biasOf(
   e: Emitter,
   node: NodeOf<"dot">,
   operands: readonly [Placed, Placed],
@@ -83,7 +86,7 @@ function biasOf(
   return fits ? { node: add, bias } : undefined;
 }
 
-function rolesOf(left: Placed, right: Placed, over: readonly string[]): Roles {
+export function rolesOf(left: Placed, right: Placed, over: readonly string[]): Roles {
   const real = (v: Placed): string[] =>
     v.type.axes.filter((x) => !isOne(x.size) && isPhysical(v, x.name)).map((x) => x.name);
   const [ofLeft, ofRight] = [real(left), real(right)];
@@ -187,7 +190,7 @@ function scaled(e: Emitter, tensor: Tensor, scale: number | undefined): Tensor {
 }
 
 /** Do these axes come first in memory (and is there anything behind them)? */
-function startsWith(e: Emitter, view: Placed, axes: readonly string[]): boolean {
+export function startsWith(e: Emitter, view: Placed, axes: readonly string[]): boolean {
   const sizeOf = sizeIn(view);
   const order = e.book.memoryOrder(view).filter((x) => !isOne(sizeOf(x)));
   return order.length > axes.length && axes.every((x, i) => order[i] === x);
@@ -196,5 +199,5 @@ function startsWith(e: Emitter, view: Placed, axes: readonly string[]): boolean 
 /** Products with a weight are named after it. */
 function labelled(e: Emitter, right: Placed, op: string): string {
   const weight = e.weights.weightOf(right);
-  return weight ? `${weight.path.replace(/\.[^.]*$/, "")}/${op}` : op;
+  return weight ? `${folderOf(weight.path)}/${op}` : op;
 }

@@ -10,14 +10,14 @@ import type { Dtype, Type } from "../../ir/type.ts";
 import type { PrimitiveName } from "../../ops/attributes.ts";
 import { align } from "../../layout/choose.ts";
 import { Book } from "../../layout/book.ts";
-import { separate } from "../../layout/layout.ts";
+import { sameLayout, separate } from "../../layout/layout.ts";
 import { reviewed, type View } from "../../layout/view.ts";
 import type { Weights } from "../backend.ts";
 import type { Kernel } from "./call.ts";
 import { converterOf } from "./converter.ts";
 import { Sizes } from "./sizes.ts";
 import type { Target } from "./target.ts";
-import { WeightBook, type Weight, type WeightOptions } from "./weights.ts";
+import { WeightBook, type Joint, type JointPart, type Weight, type WeightOptions } from "./weights.ts";
 import { Elem, Writer, type Attributes, type Tensor } from "./writer.ts";
 
 export type Placed = View<Tensor>;
@@ -100,6 +100,16 @@ export interface MetParam {
   readonly indices: readonly number[];
   readonly weight: Weight;
 }
+/** Parameters of one iteration as one matrix. */
+export interface MetJoint {
+  readonly parts: readonly ParamPart[];
+  readonly indices: readonly number[];
+  readonly anyOrder: boolean;
+  readonly joint: Joint;
+}
+export interface ParamPart extends Pick<JointPart, "columns" | "over"> {
+  readonly param: Param;
+}
 export interface MetState {
   readonly state: State;
   readonly indices: readonly number[];
@@ -133,7 +143,11 @@ export class Emitter {
   readonly book: Book<Tensor> = new Book(converterOf(this.writer, this.sizes, () => this.target, this.mayBeZero));
   readonly weights: WeightBook;
   /** Parameters and states in the order in which they were met. */
-  readonly met: { readonly params: MetParam[]; readonly states: MetState[] } = { params: [], states: [] };
+  readonly met: { readonly params: MetParam[]; readonly joints: MetJoint[]; readonly states: MetState[] } = {
+    params: [],
+    joints: [],
+    states: [],
+  };
   /** Values that are made once for the whole model, by what they are. */
   private readonly shared = new Map<string, Placed>();
   private readonly constants = new Map<object, number>();
@@ -206,6 +220,13 @@ export class Emitter {
     for (const s of graph.states) scope.bind(s.past, this.boundary(scope.concrete(s.pastName), s.past.type));
     for (const node of graph.nodes) if (!scope.done.has(node)) this.node(node, scope);
     for (const state of graph.states) this.present({ state, indices: scope.indices, placed: scope.get(state.present) });
+  }
+
+  /** Parameters as one, see `WeightBook.joint`. */
+  joint(parts: readonly ParamPart[], indices: readonly number[], anyOrder: boolean): Joint {
+    const joint = this.weights.joint(jointParts(parts, indices), anyOrder);
+    this.met.joints.push({ parts, indices, anyOrder, joint });
+    return joint;
   }
 
   /** What a state is handed on as. */
@@ -288,7 +309,8 @@ export class Emitter {
   elementwise(op: string, operands: readonly Placed[], type: Type, attributes: Attributes = {}, label = op): Placed {
     const { layout, operands: layouts } = align(this.book, operands, type, this.rank);
     const tensors = operands.map((v, i) => this.book.read(v, layouts[i]!));
-    return this.book.made(this.writer.add(op, tensors, attributes, elemOf(type), label), layout, type);
+    const isEven = layouts.every((l) => sameLayout(l, layout));
+    return this.book.made(this.writer.add(op, tensors, attributes, elemOf(type), label, isEven), layout, type);
   }
 
   /** A number as a value. */
@@ -338,6 +360,13 @@ export class Emitter {
     const axes = [...x.axes].map(([name, parts]) => `${name}=${parts.join("*")}`);
     return `${x.storage.serial} ${axes.join(" ")}`;
   }
+}
+
+/** The parts in an iteration. */
+export function jointParts(parts: readonly ParamPart[], indices: readonly number[]): readonly JointPart[] {
+  return parts.map(({ param, columns, over }) => {
+    return { path: concretePath(param.path, indices), type: param.value.type, columns, over };
+  });
 }
 
 /** The table's entry for a node takes just such nodes; the compiler cannot see that the two go together. */

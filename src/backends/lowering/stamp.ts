@@ -7,7 +7,8 @@ import type { Graph } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
 import { showLayout } from "../../layout/layout.ts";
 import type { Storage } from "../../layout/view.ts";
-import type { Emitter, MetParam, MetState, Placed } from "./emitter.ts";
+import { jointParts, type Emitter, type MetJoint, type MetParam, type MetState, type Placed } from "./emitter.ts";
+import { folderOf, type Joint } from "./weights.ts";
 import type { OnnxNode, Tensor } from "./writer.ts";
 
 /** One iteration as it was emitted. */
@@ -18,6 +19,7 @@ interface Template {
   readonly nodes: readonly OnnxNode[];
   readonly entries: readonly [start: number, end: number];
   readonly params: readonly MetParam[];
+  readonly joints: readonly MetJoint[];
   readonly states: readonly MetState[];
   readonly results: readonly Placed[];
   /** Storages from this number on were made in the iteration. */
@@ -36,7 +38,8 @@ export class Stamps {
   /** Emits an iteration and keeps it as a template, if it can be one. */
   record(body: Graph, carried: readonly Placed[], emit: () => readonly Placed[]): readonly Placed[] {
     const { book, writer, met } = this.e;
-    const [nodes, entries, params, states] = [writer.mark, book.entries.length, met.params.length, met.states.length];
+    const [nodes, entries] = [writer.mark, book.entries.length];
+    const [params, joints, states] = [met.params.length, met.joints.length, met.states.length];
     const kind = handedKind(carried);
     const watermark = book.watch();
     const results = emit();
@@ -47,6 +50,7 @@ export class Stamps {
       nodes: writer.since(nodes),
       entries: [entries, book.entries.length],
       params: met.params.slice(params),
+      joints: met.joints.slice(joints),
       states: met.states.slice(states),
       results,
       watermark,
@@ -62,6 +66,7 @@ export class Stamps {
     if (!template || handedKind(carried) !== template.kind) return undefined;
     const at = (old: readonly number[]): readonly number[] => old.map((n, i) => (i === this.depth ? indices[i]! : n));
     if (!template.params.every((p) => this.sameKind(p, at(p.indices)))) return undefined;
+    if (!template.joints.every((j) => kindOf(j.joint) === kindOf(jointAt(this.e, j, at)))) return undefined;
     return new Copy(this.e, template, carried, at).results();
   }
 
@@ -69,6 +74,20 @@ export class Stamps {
     const kind = (i: readonly number[]): string => this.e.weights.kindOf(concretePath(param.path, i), param.value.type);
     return kind(indices) === kind(now);
   }
+}
+
+/** The same weights of another iteration. */
+function jointAt(
+  e: Emitter,
+  { parts, indices, anyOrder }: MetJoint,
+  at: (old: readonly number[]) => readonly number[],
+): Joint {
+  return e.weights.joint(jointParts(parts, at(indices)), anyOrder);
+}
+
+/** How weights that are one matrix lie there. */
+function kindOf({ order, columnsFirst, elem, cut }: Joint): string {
+  return [columnsFirst, elem, cut, order].join(" ");
 }
 
 /** How what is handed on lies: in which layouts there are tensors, of which axes, and what is one value twice. */
@@ -109,6 +128,7 @@ class Copy {
   ) {
     template.carried.forEach((old, i) => this.pair(old.storage, carried[i]!.storage));
     for (const p of template.params) this.param(p);
+    for (const j of template.joints) this.joint(j);
     for (const { state, indices } of template.states) {
       const port = (i: readonly number[]): Tensor => e.portOf(concretePath(state.pastName, i));
       this.tensors.set(port(indices), port(at(indices)));
@@ -132,6 +152,13 @@ class Copy {
     const now = weights.weight(concretePath(param.path, this.at(indices)), param.value.type);
     met.params.push({ param, indices: this.at(indices), weight: now });
     for (const { layout, tensor } of old.made) this.tensors.set(tensor, now.raw(layout));
+    this.folders.set(old.path, now.path);
+    this.folders.set(folderOf(old.path), folderOf(now.path));
+  }
+
+  private joint({ parts, indices, anyOrder, joint: old }: MetJoint): void {
+    const now = this.e.joint(parts, this.at(indices), anyOrder);
+    this.tensors.set(old.raw, now.raw);
     this.folders.set(old.path, now.path);
     this.folders.set(folderOf(old.path), folderOf(now.path));
   }
@@ -171,8 +198,4 @@ class Copy {
     if (!now) this.storages.set(storage, (now = this.e.book.likewise(storage, (t) => this.tensor(t))));
     return { ...old, storage: now };
   }
-}
-
-function folderOf(path: string): string {
-  return path.replace(/\.[^.]*$/, "");
 }

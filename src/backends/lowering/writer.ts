@@ -23,6 +23,8 @@ export interface OnnxNode {
   readonly inputs: readonly (Tensor | undefined)[];
   readonly outputs: readonly Tensor[];
   readonly attributes: Attributes;
+  /** Each operand has the dimensions of the result: nothing is broadcast. */
+  readonly even?: true;
 }
 
 export interface OnnxPort {
@@ -103,8 +105,11 @@ export class Writer {
     attributes: Attributes = {},
     elem: Elem = inputs[0]!.elem,
     label = op,
+    isEven = false,
   ): Tensor {
-    return this.addMany(op, inputs, attributes, [elem], label)[0]!;
+    const node = this.node(op, inputs, attributes, [elem], label);
+    this.main.push(isEven ? { ...node, even: true } : node);
+    return node.outputs[0]!;
   }
 
   addMany(
@@ -134,6 +139,11 @@ export class Writer {
     const outputs = node.outputs.map((t, i) => this.result(own, i, t.elem));
     this.main.push({ ...node, name: own, inputs, outputs });
     return outputs;
+  }
+
+  /** Puts other nodes in the place of all but the prelude. */
+  replace(nodes: readonly OnnxNode[]): void {
+    this.main = [...nodes];
   }
 
   /** Appends a node to the prelude. */

@@ -33,6 +33,11 @@ export interface OnnxTarget extends Target {
   readonly rotaryEmbedding: boolean;
   /** The same of `Attention`. */
   readonly attention: boolean;
+  /**
+   * There are `SkipLayerNormalization` and `SkipSimplifiedLayerNormalization`, and they are faster than a sum and a norm; `float32`: those
+   * of float16 add up squares in float16.
+   */
+  readonly skipNorms: "always" | "float32" | "never";
 }
 
 const STANDARD = {
@@ -47,10 +52,12 @@ const STANDARD = {
   costs: PASSES,
   ordersWeights: false,
   splitsBatches: false,
+  packsProducts: false,
   notesFusions: false,
   rmsNormalization: false,
   rotaryEmbedding: false,
   attention: false,
+  skipNorms: "never",
 } as const;
 
 // Since opset 18 reductions take their axes as an operand, since 20 there is a `Gelu`, since 23 what transformers are made of.
@@ -66,8 +73,8 @@ const OPSET_23 = { ...OPSET_21, opset: 23, irVersion: 11, rmsNormalization: true
  */
 const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
   cpu: { ...OPSET_21, name: "onnx" },
-  webgpu: { ...OPSET_23, name: "onnx", castsWeights: false, costs: LAUNCHES },
-  cuda: { ...OPSET_23, name: "onnx", attention: true, costs: LAUNCHES },
+  webgpu: { ...OPSET_23, name: "onnx", castsWeights: false, packsProducts: true, costs: LAUNCHES, skipNorms: "always" },
+  cuda: { ...OPSET_23, name: "onnx", attention: true, skipNorms: "float32", packsProducts: true, costs: LAUNCHES },
 };
 
 /** The capabilities of a target; the provider says something of `onnx` only, the others are for any runtime. */

@@ -49,6 +49,7 @@ const COMMON = {
   costs: PASSES,
   ordersWeights: true,
   splitsBatches: false,
+  packsProducts: false,
 } as const;
 
 export const tfjsTargets: { readonly [K in ProviderName]: TfjsTarget } = {
