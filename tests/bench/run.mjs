@@ -15,6 +15,7 @@ import { rounds, tfm } from "./measure.mjs";
 import { plot } from "./plot.mjs";
 import { compare, graphIn, HOW, limitOf, parseCase, subfolders } from "./runtime.mjs";
 import { writeCheckpoint } from "./synthetic.mjs";
+import { onWebgpu } from "./tfjs-webgpu.mjs";
 import { executorOverhead, tfjsLayer } from "./tfjs.mjs";
 
 const { values } = parseArgs({
@@ -113,12 +114,20 @@ async function inTfjs() {
     say(`    batch ${r.batch}, ${r.seq} places`.padEnd(32) + `${range(r.plain).padEnd(24)}${range(r.flat)}`);
     results.push({ what: `a layer in TensorFlow.js, batch ${r.batch}, ${r.seq} places`, ...r });
   }
+  const gpu = await onWebgpu(tfm, folder, ROUNDS);
+  const onGpu = gpu.absent === undefined ? [gpu.overhead] : [];
   say(
     "\nThe executor of TensorFlow.js, microseconds a node: a graph, the same as calls of the library, the difference",
   );
-  for (const r of await executorOverhead(ROUNDS)) {
+  for (const r of [...(await executorOverhead(ROUNDS)), ...onGpu]) {
     say(`    ${r.backend}`.padEnd(32) + [r.graph, r.calls, r.more].map((m) => range(m).padEnd(24)).join(""));
     results.push({ what: `a node in the executor of TensorFlow.js, ${r.backend}`, ...r });
+  }
+  if (gpu.absent !== undefined) return say(`\nwebgpu in TensorFlow.js is not measured: ${gpu.absent}`);
+  say(`\nPrograms that a layer starts on webgpu (${gpu.adapter}): with fused kernels, with plain ones`);
+  for (const { name, promised, fused, plain } of gpu.launches) {
+    say(`    ${name}`.padEnd(32) + `${fused}, ${plain}${promised ? `; promised: at most ${promised}` : ""}`);
+    results.push({ what: `programs of a layer on webgpu, ${name}`, fused, plain, ...(promised ? { promised } : {}) });
   }
 }
 
