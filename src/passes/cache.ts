@@ -20,6 +20,7 @@ import { inlineCalls } from "./inline.ts";
 import { handOnLast, type StateEnds } from "./cache-last.ts";
 import { planCache, type CachePlan, type CacheProblem, type KeptInput } from "./cache-plan.ts";
 import { findMixing } from "./cache-mixing.ts";
+import { statePaths } from "./state-paths.ts";
 
 export type { CacheProblem } from "./cache-plan.ts";
 
@@ -76,6 +77,7 @@ class Cacher {
   private readonly all: Size;
   /** The kept inputs with all their places. */
   private readonly whole = new Map<number, Value>();
+  private paths: ReadonlyMap<number, string> = new Map();
 
   constructor(
     private readonly plan: CachePlan,
@@ -88,6 +90,11 @@ class Cacher {
   }
 
   run(graph: Graph): Graph {
+    const { keeps, lasts } = this.plan;
+    this.paths = statePaths(
+      graph,
+      ({ outputs: [out] }) => !!out && (keeps.get(out.id) === "state" || lasts.has(out.id)),
+    );
     const cached = rebuild(graph, {
       node: (node, scope) => this.node(node, scope),
       input: ({ value }) => {
@@ -120,7 +127,7 @@ class Cacher {
       case "previous":
       case "scan": {
         if (!this.plan.lasts.has(node.outputs[0]!.id)) return undefined;
-        return handOnLast(node, scope, (ends) => this.addState(node.attrs.path, ends, scope));
+        return handOnLast(node, scope, (ends) => this.addState(node, ends, scope));
       }
       case "position": {
         const { axis, start } = node.attrs;
@@ -189,21 +196,14 @@ class Cacher {
       node.span,
     );
     const present = scope.emit1("concat", [past, x], { axes: [to, from], into: to }, node.span);
-    this.addState(node.attrs.path, { past, present }, scope);
+    this.addState(node, { past, present }, scope);
     return present;
   }
 
-  private addState(wanted: string, { past, present }: StateEnds, scope: Scope): void {
-    const path = this.freshPath(wanted, scope);
+  private addState(node: Node, { past, present }: StateEnds, scope: Scope): void {
+    const path = this.paths.get(node.outputs[0]!.id)!;
     const names = this.names(path) ?? { past: `past.${path}`, present: `present.${path}` };
     scope.builder.states.push({ path, pastName: names.past, presentName: names.present, past, present });
-  }
-
-  /** A second `keep` at one path is told apart. */
-  private freshPath(path: string, scope: Scope): string {
-    let fresh = path;
-    for (let n = 2; scope.builder.states.some((s) => s.path === fresh); n++) fresh = `${path}_${n}`;
-    return fresh;
   }
 }
 

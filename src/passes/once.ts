@@ -23,6 +23,7 @@ import { removeDead } from "./dce.ts";
 import { growingValues } from "./growing.ts";
 import { inlineCalls } from "./inline.ts";
 import { planOnce, type OncePlan } from "./once-plan.ts";
+import { statePaths } from "./state-paths.ts";
 
 /** The graph with a state for each `once` that has one; `graph.grows` must be set. */
 export function withOnce(graph: Graph, names: StateNames = () => undefined): Cached {
@@ -96,7 +97,11 @@ class Oncer {
     private readonly taken: ReadonlySet<string>,
   ) {}
 
+  private paths: ReadonlyMap<number, string> = new Map();
+
   run(graph: Graph): Graph {
+    const isState = (node: Node): boolean => node.op === "once" && this.plan.onces.has(node.outputs[0]!.id);
+    this.paths = statePaths(graph, isState, this.taken);
     const made = rebuild(graph, { node: (node, scope) => this.node(node, scope) });
     const sizeNames = new Map(made.sizeNames);
     for (const symbol of new Set(this.plan.onces.values()))
@@ -163,17 +168,9 @@ class Oncer {
     const others = x.type.axes.filter((a) => a.name !== axis.name);
     const past = scope.state({ dtype: x.type.dtype, axes: cacheOrder(others, { ...axis, size }) }, node.span);
     const present = scope.emit1("concat", [past, x], { axes: [axis.name, axis.name], into: axis.name }, node.span);
-    const path = this.freshPath(node.attrs.path, scope);
+    const path = this.paths.get(node.outputs[0]!.id)!;
     const names = this.names(path) ?? { past: `past.${path}`, present: `present.${path}` };
     scope.builder.states.push({ path, pastName: names.past, presentName: names.present, past, present });
     return present;
-  }
-
-  /** A second state at one path is told apart. */
-  private freshPath(path: string, scope: Scope): string {
-    let fresh = path;
-    for (let n = 2; this.taken.has(fresh) || scope.builder.states.some((s) => s.path === fresh); n++)
-      fresh = `${path}_${n}`;
-    return fresh;
   }
 }

@@ -65,6 +65,15 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
       "grows seq",
     ),
   },
+  "one layer in several places, and over and over": {
+    text: `${BLOCKS}
+model m(vocab = 19, hidden = 12, heads = 6) grows seq {
+  input tokens as "input_ids": int[batch, seq]
+  let one = new decoder(post) < gqa(2, rope), layernorm, mlp(gelu, 16) >
+  let shift = new token_shift
+  output y = tokens -> embed(vocab) -> one -> shift -> one x2 -> shift -> one -> head: linear(vocab)
+}`,
+  },
   "token shift": { text: program("token_shift -> linear(5)") },
 };
 

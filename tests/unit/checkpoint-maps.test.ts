@@ -46,16 +46,8 @@ function layer(i: number, prefix = ""): Tensors {
 }
 const WHOLE: Tensors = { "embed.weight": [8, 4], "last.weight": [4], ...layer(0), ...layer(1) };
 
-function map(
-  tensors: Tensors,
-  config: Json = { model_type: "toy", depth: 2 },
-  dtype: StoredDtype = "F32",
-): { weights: WeightMap | undefined; said: readonly string[] } {
-  const made = elaborate({
-    ...request(undefined, { config: { name: "config.json", value: config } }),
-    uses: [{ name: "family.tfm", text: MODEL + MAP }],
-  });
-  const checkpoint: Checkpoint = {
+function holding(tensors: Tensors, dtype: StoredDtype = "F32"): Checkpoint {
+  return {
     name: "model.safetensors",
     files: [],
     close: () => undefined,
@@ -67,7 +59,18 @@ function map(
       ]),
     ),
   };
-  const mapped = made.value?.mapWeights(checkpoint);
+}
+
+function map(
+  tensors: Tensors,
+  config: Json = { model_type: "toy", depth: 2 },
+  dtype: StoredDtype = "F32",
+): { weights: WeightMap | undefined; said: readonly string[] } {
+  const made = elaborate({
+    ...request(undefined, { config: { name: "config.json", value: config } }),
+    uses: [{ name: "family.tfm", text: MODEL + MAP }],
+  });
+  const mapped = made.value?.mapWeights(holding(tensors, dtype));
   const all: readonly Diagnostic[] = [...made.diagnostics, ...(mapped?.diagnostics ?? [])];
   return { weights: mapped?.value, said: all.map((d) => `${d.code}: ${d.message}`) };
 }
@@ -175,4 +178,52 @@ test("a model without a map takes the tensors of its weights' own paths", () => 
   expect(said({ "up.weight": [6, 4], "up.bias": [6], other: [1] })).toEqual([
     "mine.safetensors holds other, which plain does not use",
   ]);
+});
+
+test.each([
+  [true, "cls.predictions.bias"],
+  [false, "cls.predictions.decoder.bias"],
+])("of BERT's two biases of the head, tied %s, it is the one that is added", (tied, name) => {
+  const config = {
+    model_type: "bert",
+    architectures: ["BertForMaskedLM"],
+    vocab_size: 7,
+    hidden_size: 4,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    intermediate_size: 6,
+    max_position_embeddings: 5,
+    type_vocab_size: 2,
+    tie_word_embeddings: tied,
+  };
+  const { value } = elaborate(request(undefined, { config: { name: "config.json", value: config } }));
+  const shapes: Record<string, readonly number[]> = {
+    "embeddings.word_embeddings.weight": [7, 4],
+    "embeddings.token_type_embeddings.weight": [2, 4],
+    "embeddings.position_embeddings.weight": [5, 4],
+    "cls.predictions.transform.dense.weight": [4, 4],
+    "cls.predictions.decoder.weight": [7, 4],
+    "cls.predictions.decoder.bias": [7],
+    "cls.predictions.bias": [7],
+    "encoder.layer.0.intermediate.dense.weight": [6, 4],
+    "encoder.layer.0.intermediate.dense.bias": [6],
+    "encoder.layer.0.output.dense.weight": [4, 6],
+  };
+  for (const dense of ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"])
+    shapes[`encoder.layer.0.${dense}.weight`] = [4, 4];
+  for (const vector of [
+    "attention.self.query.bias",
+    "attention.self.key.bias",
+    "attention.self.value.bias",
+    "attention.output.dense.bias",
+    "output.dense.bias",
+    ...["attention.output", "output"].flatMap((at) => [`${at}.LayerNorm.weight`, `${at}.LayerNorm.bias`]),
+  ])
+    shapes[`encoder.layer.0.${vector}`] = [4];
+  for (const norm of ["embeddings", "cls.predictions.transform"])
+    for (const part of ["weight", "bias"]) shapes[`${norm}.LayerNorm.${part}`] = [4];
+  shapes["cls.predictions.transform.dense.bias"] = [4];
+  const { value: weights, diagnostics } = value!.mapWeights(holding(shapes));
+  expect(diagnostics.map((d) => d.message)).toEqual([]);
+  expect(weights!.get("head.bias")).toMatchObject({ kind: "stored", tensor: { name } });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import proto, { type onnx } from "onnx-proto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { jointOf, placementOf, type Weight } from "../../src/equivalence/artifact/artifact.ts";
 import { tfm } from "../support/cli.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
@@ -70,6 +71,44 @@ test.each(["--cache shared", "--no-cache", "--logits last", "--dtype float16", "
     expect(await answer(checkpoint("llama2"), out)).toMatchObject({ status: 0, equal: true, verdict: "proved" });
   },
 );
+
+test("a scale over a cap is one constant of the file, and stands for that real", async () => {
+  const program = join(folder, "capped.tfm");
+  writeFileSync(
+    program,
+    `model m(vocab = 7, hidden = 12, heads = 3) grows seq {
+  input tokens: int[batch, seq]
+  output logits = tokens -> words: embed(vocab) -> decoder < mha(softcap = 7), layernorm, mlp(relu, 5) > -> head: linear(vocab)
+}
+`,
+  );
+  expect(await answer(program, "--with", "compiled")).toMatchObject({ status: 0, equal: true, verdict: "proved" });
+});
+
+test("weights of the same numbers are told apart by the names that a packed tensor's joins", () => {
+  const vector = (path: string, size: number): Weight => ({
+    path,
+    axes: [{ name: "out", size }],
+    id: 0,
+    numbers: () => new Float32Array(size),
+  });
+  const weights = [
+    vector("norm.bias", 4),
+    vector("other.bias", 8),
+    ...["k", "q", "v"].map((x) => vector(`a.${x}.bias`, 4)),
+  ];
+  const packed = (name: string, size: number) => ({
+    name,
+    dims: [size],
+    dtype: "float" as const,
+    isWeight: true,
+    rounding: [0, 0] as const,
+    numbers: () => new Float64Array(size),
+  });
+  expect(placementOf(packed("a.q+k.bias", 8), weights)).toBeUndefined();
+  expect(jointOf(packed("a.q+k.bias", 8), weights)!.parts.map((p) => p.weight.path)).toEqual(["a.q.bias", "a.k.bias"]);
+  expect(placementOf(packed("a.v.bias", 4), weights)!.weight.path).toBe("a.v.bias");
+});
 
 const model = `model m(vocab = 7, hidden = 8, heads = 2, layers = 2) grows seq {
   input tokens: int[batch, seq]

@@ -102,6 +102,15 @@ describe("a model in two graphs computes what the whole does", () => {
     ["sinusoids, post-norm", transformer],
     ["a block of one's own", modelOf(program(ATTENDS, "look(memory)"))],
     [
+      "one layer in several places, and over and over",
+      modelOf(
+        program("", "one -> one x2 -> one", 'once["memory"](kept)').replace(
+          "output logits",
+          "let one = new decoder < mha, cross(memory), layernorm, mlp(gelu, 6) >\n      output logits",
+        ),
+      ),
+    ],
+    [
       "places of the memory, turned before they are handed on",
       modelOf(
         program(
@@ -167,7 +176,7 @@ describe("a model in two graphs computes what the whole does", () => {
 
   it("with a state for each once that can have one", () => {
     const counts = cases.map(([, model]) => ofMemory(graphsOf(model, true)[1]!.graph).length);
-    expect(counts).toEqual([4, 4, 2, 2, 1, 1, 0]);
+    expect(counts).toEqual([4, 4, 2, 8, 2, 1, 1, 0]);
   });
 
   it("uncached it is one graph, with the first names", () => {

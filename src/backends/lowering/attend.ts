@@ -9,7 +9,7 @@
  */
 import type { Axis, Type } from "../../ir/type.ts";
 import { isOne, type Layout } from "../../layout/layout.ts";
-import { isPhysical } from "../../layout/view.ts";
+import { isPhysical, sizeIn } from "../../layout/view.ts";
 import { hasParts, operandOf, settingOf, type Call, type Kernel } from "./call.ts";
 import { isFew, product } from "./dot.ts";
 import { apart } from "./time.ts";
@@ -44,7 +44,8 @@ export const attendKernel: Kernel = {
     const seen = few
       ? headByHead(e, call, { q, k, v, tilt: () => tiltOf(e, mask, numbers) }, few)
       : seenBy(e, call, { q, k, v, tilt: () => tiltOf(e, mask, numbers) }, call.outputs[0]!.type);
-    const result = mask ? withoutBlindRows(e, seen, mask, keys) : seen;
+    const order = e.target.placesFirst ? rowsOf(e, q, seen) : undefined;
+    const result = mask ? withoutBlindRows(e, seen, mask, keys, order) : seen;
     if (!e.target.notesFusions) return [result];
     const softcap = settingOf(call, "softcap");
     return [
@@ -151,17 +152,33 @@ function without(layout: Layout, axis: string): Layout {
   return layout.map((g) => g.filter((a) => a !== axis)).filter((g) => g.length > 0);
 }
 
+/** The axes of what queries have seen in the order in which the queries lie. */
+function rowsOf(e: Emitter, q: Placed, seen: Placed): readonly string[] {
+  const lies = e.book.memoryOrder(q);
+  const names = seen.type.axes.map((a) => a.name);
+  const rows = lies.filter((a) => names.includes(a));
+  let next = 0;
+  return names.map((a) => (rows.includes(a) ? rows[next++]! : a));
+}
+
 /**
- * Rows whose mask is closed everywhere become zero. The result is brought into the order of its type first, which
- * whatever comes next wants anyway, so that the flag of a row is one dimension against the others.
+ * Rows whose mask is closed everywhere become zero. The result is brought into the order first in which whatever comes next wants it
+ * anyway (that of its type, if nothing else is said), so that the flag of a row is one dimension against the others.
  */
-export function withoutBlindRows(e: Emitter, result: Placed, mask: Placed, keys: string): Placed {
+export function withoutBlindRows(
+  e: Emitter,
+  result: Placed,
+  mask: Placed,
+  keys: string,
+  axes: readonly string[] = result.type.axes.map((a) => a.name),
+): Placed {
   const sees = e.once(mask, "sees", () => {
     const axes = mask.type.axes.filter((a) => a.name !== keys);
     const open = e.as(mask, FLOAT);
     return mask.axes.has(keys) ? reduce(e, "ReduceMax", open, [keys], { dtype: FLOAT, axes }) : open;
   });
-  const order = result.type.axes.filter((a) => !isOne(a.size)).map((a) => a.name);
+  const sizeOf = sizeIn(result);
+  const order = axes.filter((a) => !isOne(sizeOf(a)));
   const flagged = order.filter((a) => sees.type.axes.some((b) => b.name === a));
   const leading = flagged.every((a, i) => order[i] === a);
   const layout: Layout = leading ? [flagged, order.slice(flagged.length)] : order.map((a) => [a]);

@@ -7,7 +7,7 @@ import type { Node, NodeOf } from "../../ir/graph.ts";
 import type { Size } from "../../ir/size.ts";
 import type { Axis, Type } from "../../ir/type.ts";
 import { inMemoryOrder } from "../../layout/choose.ts";
-import { isOne } from "../../layout/layout.ts";
+import { isOne, product as sizeOfAll, type SizeOf } from "../../layout/layout.ts";
 import { isPhysical, sizeIn } from "../../layout/view.ts";
 import type { Emitter, Placed, Scope } from "./emitter.ts";
 import { emitPacked } from "./packing.ts";
@@ -27,8 +27,10 @@ export function emitDot(e: Emitter, node: NodeOf<"dot">, scope: Scope): readonly
   const { dtype } = node.outputs[0]!.type;
   const [a, b] = node.inputs.map((v) => e.as(scope.get(v), dtype)) as [Placed, Placed];
   const fused = biasOf(e, node, [a, b], scope);
-  const result = product(e, a, b, node.attrs.over, (fused?.node ?? node).outputs[0]!.type, {
+  const made = (fused?.node ?? node).outputs[0]!;
+  const result = product(e, a, b, node.attrs.over, made.type, {
     bias: fused?.bias,
+    outgoing: e.outgoing.has(made),
     stored: node.inputs.some((v) => scope.uses.of(v).some((user) => user.op === "lookup")),
   });
   if (fused) {
@@ -47,6 +49,8 @@ export interface Extras {
   readonly scale?: number;
   /** The weight among the operands is read in its own order elsewhere: it is not to be written twice. */
   readonly stored?: boolean;
+  /** The model puts it out, in the order of its type. */
+  readonly outgoing?: boolean;
 }
 
 /** The product of two values, summed over the named axes. */
@@ -106,10 +110,12 @@ function flatProduct(
   right: Placed,
   roles: Roles,
   type: Type,
-  { bias, scale, stored }: Extras,
+  { bias, scale, stored, outgoing = false }: Extras,
 ): Placed {
   const columns = inMemoryOrder(e.book, right, roles.columns);
-  const rows = inMemoryOrder(e.book, left, roles.rows);
+  const widens = outgoing && isLess(roles.over, roles.columns, sizeIn(right));
+  // Of what goes out and what it is made of, the narrower one is brought into the order that is wanted.
+  const rows = widens ? roles.rows : inMemoryOrder(e.book, left, roles.rows);
   const over = inMemoryOrder(e.book, right, roles.over);
   const isFloat = type.dtype === "float";
   // Read either way round, whichever costs no transpose. What is not stored so is brought into the usual form.
@@ -123,6 +129,11 @@ function flatProduct(
     ? gemm(e, a, b, transA, transB, bias && e.book.read(bias, [columns]), scope)
     : e.writer.add("MatMul", [a, b], {}, a.elem, scope);
   return e.book.made(tensor, [rows, columns], type);
+}
+
+function isLess(a: readonly string[], b: readonly string[], sizeOf: SizeOf): boolean {
+  const [less, more] = [a, b].map((axes) => sizeOfAll(axes, sizeOf).known);
+  return less !== undefined && more !== undefined && less < more;
 }
 
 function gemm(

@@ -15,6 +15,7 @@ import { reviewed, type View } from "../../layout/view.ts";
 import type { Weights } from "../backend.ts";
 import type { Kernel } from "./call.ts";
 import { converterOf } from "./converter.ts";
+import { placesFirst } from "./places-first.ts";
 import { Sizes } from "./sizes.ts";
 import type { Target } from "./target.ts";
 import { WeightBook, type Joint, type JointPart, type Weight, type WeightOptions } from "./weights.ts";
@@ -152,6 +153,8 @@ export class Emitter {
   private readonly shared = new Map<string, Placed>();
   private readonly constants = new Map<object, number>();
   private readonly ports = new Map<string, Tensor>();
+  /** What the model puts out. */
+  readonly outgoing = new Set<Value>();
   /** Names of sizes at the boundary. */
   sizeNames: ReadonlyMap<string, string> = new Map();
   private readonly uses = new WeakMap<Graph, Uses>();
@@ -196,7 +199,12 @@ export class Emitter {
     for (const input of graph.inputs) this.declare(input.outside ?? input.name, input.value.type);
     for (const s of states) this.declare(s.pastName, form?.pastType(s) ?? s.past.type);
     form?.declared(this);
-    for (const { value, name, outside } of graph.inputs) scope.bind(value, this.boundary(outside ?? name, value.type));
+    const turned = this.target.placesFirst ? placesFirst(graph) : undefined;
+    for (const { value, name, outside } of graph.inputs) {
+      const placed = this.boundary(outside ?? name, value.type);
+      scope.bind(value, turned?.has(value) ? this.turned(placed) : placed);
+    }
+    for (const o of graph.outputs) this.outgoing.add(o.value);
     this.run(scope);
     for (const o of outputs) this.output(o.name, scope.get(o.value), o.value.type);
     const written = form?.write(this);
@@ -279,6 +287,13 @@ export class Emitter {
     const tensor = this.portOf(name);
     const inner = type.dtype === "bool" ? this.writer.add("Cast", [tensor], { to: Elem.bool }, Elem.bool) : tensor;
     return this.book.made(inner, separate(type.axes.map((a) => a.name)), type);
+  }
+
+  /** A matrix the other way round in memory: what is made of it follows. */
+  private turned(x: Placed): Placed {
+    const layout = separate(x.type.axes.map((a) => a.name));
+    const tensor = this.writer.add("Transpose", [this.book.read(x, layout)], { perm: [1, 0] });
+    return this.book.made(tensor, [...layout].reverse(), x.type);
   }
 
   /** Declares an input, and that symbols can be read off it. */

@@ -30,6 +30,8 @@ export interface Target {
   readonly castsWeights: boolean;
   /** Weights are written for the artifact in whatever order a product reads them, so that none is transposed at run time. */
   readonly ordersWeights: boolean;
+  /** An operand of a batch of products whose rows stand before the batch is read as it lies. */
+  readonly placesFirst: boolean;
   /** Products of one value with several weights are one product with all of them, which is taken apart behind it. */
   readonly packsProducts: boolean;
   /** What nodes cost there, as rewrites compare it. */

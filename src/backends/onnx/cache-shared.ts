@@ -8,17 +8,19 @@
  * Before: past `k: float[batch, heads, past_seq, d]`, present `k: float[batch, heads, past_seq + seq, d]`.
  * After: both `float[batch, heads, past_capacity, d]`, d up to the next multiple of eight.
  */
-import type { Graph, NodeOf, State, Value } from "../../ir/graph.ts";
+import type { Graph, State, Value } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
 import { Size } from "../../ir/size.ts";
 import { axisNamed, type Axis, type Type } from "../../ir/type.ts";
 import { separate } from "../../layout/layout.ts";
-import { spreadOver, type Storage } from "../../layout/view.ts";
+import { spreadOver } from "../../layout/view.ts";
 import { tiltOf, withoutBlindRows } from "../lowering/attend.ts";
 import { operandOf, settingOf, type Call, type Kernel } from "../lowering/call.ts";
-import type { Emit, Emitter, Lowering, Placed } from "../lowering/emitter.ts";
+import type { Emitter, Lowering, Placed } from "../lowering/emitter.ts";
 import { Elem, type Attributes, type Tensor } from "../lowering/writer.ts";
 import { BufferForm, joinOf, type Handed } from "./cache-buffer.ts";
+import { CausalMasks } from "./causal.ts";
+import { lengthsOf } from "./lengths.ts";
 
 const FLOAT = "float";
 
@@ -126,9 +128,7 @@ export class SharedForm extends BufferForm {
   private readonly presents = new Map<Tensor, Tensor>();
   /** How each buffer is filled, by the name of the past; known when all is written. */
   readonly ports = new Map<string, SharedPort>();
-  private readonly lengths = new Map<string, Tensor>();
-  /** Masks that hide all keys behind the query. */
-  private readonly causal = new WeakSet<Storage<Tensor>>();
+  private readonly masks = new CausalMasks();
 
   static of(graph: Graph): SharedForm | undefined {
     if (graph.grows === undefined) return undefined;
@@ -152,37 +152,11 @@ export class SharedForm extends BufferForm {
   }
 
   protected override others({ table, kernels }: Lowering): Lowering {
-    const order: Emit<"less_equal"> = (e, node, scope) => {
-      const made = table.less_equal(e, node, scope);
-      if (this.isBehind(node, scope.graph)) this.causal.add(made[0]!.storage);
-      return made;
-    };
-    const both: Emit<"and"> = (e, node, scope) => {
-      const made = table.and(e, node, scope);
-      if (node.inputs.some((v) => this.causal.has(scope.get(v).storage))) this.causal.add(made[0]!.storage);
-      return made;
-    };
     const { attend } = kernels;
     return {
-      table: { ...table, less_equal: order, and: both },
+      table: this.masks.watching(table),
       kernels: attend ? { ...kernels, attend: this.kernel(attend) } : kernels,
     };
-  }
-
-  /** Is it `key <= query`, the keys counted from the first place of all and the queries from the first of the step? */
-  private isBehind({ inputs }: NodeOf<"less_equal">, graph: Graph): boolean {
-    const starts = inputs.map((v) => {
-      const made = graph.nodes.find((n) => n.outputs.some((o) => o.id === v.id));
-      return made?.op === "position" ? made.attrs : undefined;
-    });
-    const [key, query] = starts;
-    return (
-      key !== undefined &&
-      query !== undefined &&
-      key.start.known === 0 &&
-      key.axis.size.symbols.has(this.count.symbol!) &&
-      query.start.equals(this.count)
-    );
   }
 
   private kernel(usual: Kernel): Kernel {
@@ -212,7 +186,7 @@ export class SharedForm extends BufferForm {
     a: Application,
     [pastK, freshK, pastV, freshV]: readonly [Placed, Placed, Placed, Placed],
   ): Placed {
-    const { book, writer, sizes } = e;
+    const { book, writer } = e;
     const heads = [a.heads, ...a.groups.map((g) => g.name)];
     const kvHeads = axisNamed(pastK.type, a.heads)!.size.known!;
     const scale = settingOf(call, "scale") as number;
@@ -226,13 +200,14 @@ export class SharedForm extends BufferForm {
       kv_num_heads: kvHeads,
       scale: { float: scale },
       ...(typeof softcap === "number" ? { softcap: { float: softcap } } : {}),
-      ...(mask && this.causal.has(mask.storage) ? {} : { causal: 0 }),
+      ...(this.masks.of(mask, a.queries.name, a.keys)?.start.equals(this.count) ? {} : { causal: 0 }),
     };
     const buffers = [
       book.read(pastK, separate([a.batch, a.heads, a.keys, a.d])),
       book.read(pastV, separate([a.batch, a.heads, a.keys, a.column])),
     ] as const;
     const total = this.count.plus(a.queries.size);
+    const { last, count: all } = lengthsOf(e, total, axisNamed(pastK.type, a.batch)!.size);
     const width = axisNamed(pastK.type, a.d)!.size.known!;
     const wide = widened(width);
     const flat = (x: Placed, place: string, of: readonly string[], count: number, last: string): Tensor => {
@@ -246,13 +221,8 @@ export class SharedForm extends BufferForm {
       flat(freshK, a.keys, [a.heads], kvHeads, a.d),
       flat(freshV, a.keys, [a.heads], kvHeads, a.column),
       ...buffers,
-      this.length("last", () =>
-        writer.before("Expand", [
-          int32(e, writer.before("Sub", [sizes.list(total), writer.ints([1])])),
-          sizes.list(axisNamed(pastK.type, a.batch)!.size),
-        ]),
-      ),
-      this.length("total", () => int32(e, sizes.scalar(total))),
+      last,
+      all,
       ...(tilt ? [undefined, undefined, undefined, this.biasTensor(e, tilt, a, total)] : []),
     ];
     const [result, presentK, presentV] = writer.addMany("com.microsoft.GroupQueryAttention", inputs, attributes, [
@@ -302,13 +272,6 @@ export class SharedForm extends BufferForm {
     throw new Error(`no state has the axis ${a.heads}`);
   }
 
-  /** A tensor of lengths, made once for all layers. */
-  private length(key: string, make: () => Tensor): Tensor {
-    const known = this.lengths.get(key) ?? make();
-    this.lengths.set(key, known);
-    return known;
-  }
-
   override write(e: Emitter): { has(pastName: string): boolean } {
     for (const { state, indices } of e.met.states) {
       const handed = this.pasts.get(state.past.id);
@@ -338,8 +301,4 @@ function narrowed(e: Emitter, tensor: Tensor, heads: number, wide: number, width
   const { writer } = e;
   const apart = writer.add("Reshape", [tensor, writer.ints([0, 0, heads, wide])]);
   return writer.add("Slice", [apart, writer.ints([0]), writer.ints([width]), writer.ints([3])]);
-}
-
-function int32(e: Emitter, tensor: Tensor): Tensor {
-  return e.writer.before("Cast", [tensor], { to: Elem.int32 }, Elem.int32);
 }

@@ -4,12 +4,14 @@ import type { Entry } from "../../layout/book.ts";
 import { printLayout } from "../../layout/print.ts";
 import type { PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
 import { Emitter } from "../lowering/emitter.ts";
+import { AttentionKernels, type Reason } from "./attention.ts";
 import { inHalf } from "./half.ts";
 import { serialize } from "./serialize.ts";
 import { table } from "../lowering/table.ts";
 import type { DataNames } from "../lowering/weights.ts";
 import { RowsForm, type RowsPort } from "./cache-rows.ts";
 import { SharedForm, type SharedPort } from "./cache-shared.ts";
+import { fuseSkipNorms } from "./skip-norms.ts";
 import { kernelsOf } from "./standard.ts";
 import { targetOf, type CacheForm, type OnnxProvider, type TargetName } from "./targets.ts";
 import { Elem, type OnnxPort, type Tensor } from "../lowering/writer.ts";
@@ -53,6 +55,8 @@ export interface OnnxArtifact {
   readonly cache?: OnnxCache;
   /** How many nodes there are of each ONNX operator. */
   readonly nodeCounts: Readonly<Record<string, number>>;
+  /** Why attention is written out where the target has an operator for it, of the first of layers that are alike. */
+  readonly reasons: readonly Reason[];
   /** Which tensors hold each value and what was converted: `printOnnxLayout` prints it. */
   readonly layout: readonly Entry<Tensor>[];
 }
@@ -60,7 +64,8 @@ export interface OnnxArtifact {
 export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifact {
   const target = targetOf(options.target, options.provider);
   const form = formOf(graph, options.cache);
-  const usual = { table, kernels: kernelsOf(target) };
+  const attention = new AttentionKernels(target, form?.graph ?? graph, form === undefined);
+  const usual = attention.lowering({ table, kernels: kernelsOf(target) });
   const e = new Emitter(target, form?.lowering(usual) ?? usual, options.weights, {
     dataFile: namesOf(options.dataFile),
     alignment: ALIGNMENT,
@@ -68,6 +73,7 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
   });
   const { writer } = e;
   e.model(form?.graph ?? graph, form);
+  fuseSkipNorms(writer, target, options.dtype === "float16");
   const own = new Set([...graph.inputs, ...graph.outputs].map((port) => port.outside ?? port.name));
   const encodable = options.dtype === "float16" ? inHalf(writer, (port) => !own.has(port)) : writer;
   return {
@@ -77,6 +83,7 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
     signature: { inputs: encodable.inputs.map(portOf), outputs: encodable.outputs.map(portOf) },
     ...(form ? { cache: cacheOf(form) } : {}),
     nodeCounts: countNodes(encodable.nodes.map((n) => n.op)),
+    reasons: attention.reasons,
     layout: e.book.entries,
   };
 }

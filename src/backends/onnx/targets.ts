@@ -33,6 +33,12 @@ export interface OnnxTarget extends Target {
   readonly rotaryEmbedding: boolean;
   /** The same of `Attention`. */
   readonly attention: boolean;
+  /** There is a `MultiHeadAttention`, and it is faster than attention in parts. */
+  readonly multiHeadAttention: boolean;
+  /** The same of `GroupQueryAttention`, in float32 too. */
+  readonly groupQueryAttention: boolean;
+  /** The operators of attention take what is kept and what is new apart, and give them joined. */
+  readonly attentionTakesPasts: boolean;
   /**
    * There are `SkipLayerNormalization` and `SkipSimplifiedLayerNormalization`, and they are faster than a sum and a norm; `float32`: those
    * of float16 add up squares in float16.
@@ -52,16 +58,27 @@ const STANDARD = {
   costs: PASSES,
   ordersWeights: false,
   splitsBatches: false,
+  placesFirst: false,
   packsProducts: false,
   notesFusions: false,
   rmsNormalization: false,
   rotaryEmbedding: false,
   attention: false,
+  multiHeadAttention: false,
+  groupQueryAttention: false,
+  attentionTakesPasts: false,
   skipNorms: "never",
 } as const;
 
 // Since opset 18 reductions take their axes as an operand, since 20 there is a `Gelu`, since 23 what transformers are made of.
-const OPSET_17 = { ...STANDARD, opset: 17, irVersion: 8, reduceAxesAsInput: false, gelu: false } as const;
+const OPSET_17 = {
+  ...STANDARD,
+  opset: 17,
+  irVersion: 8,
+  reduceAxesAsInput: false,
+  gelu: false,
+  placesFirst: true,
+} as const;
 const OPSET_21 = { ...STANDARD, opset: 21, irVersion: 10, reduceAxesAsInput: true, gelu: true } as const;
 const OPSET_23 = { ...OPSET_21, opset: 23, irVersion: 11, rmsNormalization: true, rotaryEmbedding: true } as const;
 
@@ -72,9 +89,27 @@ const OPSET_23 = { ...OPSET_21, opset: 23, irVersion: 11, rmsNormalization: true
  * two has been timed).
  */
 const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
-  cpu: { ...OPSET_21, name: "onnx" },
-  webgpu: { ...OPSET_23, name: "onnx", castsWeights: false, packsProducts: true, costs: LAUNCHES, skipNorms: "always" },
-  cuda: { ...OPSET_23, name: "onnx", attention: true, skipNorms: "float32", packsProducts: true, costs: LAUNCHES },
+  cpu: { ...OPSET_21, name: "onnx", placesFirst: true },
+  webgpu: {
+    ...OPSET_23,
+    name: "onnx",
+    castsWeights: false,
+    packsProducts: true,
+    costs: LAUNCHES,
+    multiHeadAttention: true,
+    groupQueryAttention: true,
+    attentionTakesPasts: true,
+    skipNorms: "always",
+  },
+  cuda: {
+    ...OPSET_23,
+    name: "onnx",
+    attention: true,
+    attentionTakesPasts: true,
+    packsProducts: true,
+    costs: LAUNCHES,
+    skipNorms: "float32",
+  },
 };
 
 /** The capabilities of a target; the provider says something of `onnx` only, the others are for any runtime. */

@@ -49,6 +49,7 @@ const COMMON = {
   costs: PASSES,
   ordersWeights: true,
   splitsBatches: false,
+  placesFirst: false,
   packsProducts: false,
 } as const;
 

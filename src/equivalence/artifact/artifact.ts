@@ -61,13 +61,15 @@ export interface Placement {
   readonly same: boolean;
 }
 
-/** Which weight a tensor of an artifact holds: by its name, then by its numbers. */
+/** Which weight a tensor of an artifact holds: by its name, then by its numbers. None where the name puts several together. */
 export function placementOf(tensor: WrittenTensor, weights: readonly Weight[]): Placement | undefined {
   const { parameter } = tensor;
   const count = tensor.dims.reduce((n, d) => n * d, parameter?.piece?.of ?? 1);
   const fits = weights.filter((w) => w.axes.reduce((n, a) => n * a.size, 1) === count);
   // A tensor that is read in two arrangements has a number after its name.
   const path = parameter?.path ?? tensor.name;
+  const joined = joinedIn(path);
+  if (weights.filter((w) => joined.has(w.path)).length > 1) return undefined;
   const named = fits.find((w) => w.path === path) ?? fits.find((w) => w.path === path.replace(/_\d+$/, ""));
   if (parameter && named && parameter.order.every((n) => named.axes.some((a) => a.name === n))) {
     const { order, piece } = parameter;
@@ -81,18 +83,28 @@ export function placementOf(tensor: WrittenTensor, weights: readonly Weight[]): 
   return named && order ? { weight: named, order, same: false } : undefined;
 }
 
-/** A tensor that holds several weights, one after the other along a dimension: found by their numbers. */
+/**
+ * A tensor that holds several weights, one after the other along a dimension: found by their numbers. Where several have the same numbers
+ * (biases of zeros), those come first that the tensor's name puts together, each once.
+ */
 export function jointOf(
   tensor: WrittenTensor,
   weights: readonly Weight[],
 ):
   { readonly axis: number; readonly parts: readonly (Placement & { readonly dims: readonly number[] })[] } | undefined {
+  const named = joinedIn(tensor.name);
+  const inOrder = [
+    ...[...named].flatMap((path) => weights.filter((w) => w.path === path)),
+    ...weights.filter((w) => !named.has(w.path)),
+  ];
   for (const [axis, length] of tensor.dims.entries()) {
     const others = tensor.dims.reduce((n, d, i) => (i === axis ? n : n * d), 1);
     const parts: (Placement & { readonly dims: readonly number[] })[] = [];
     let offset = 0;
     while (offset < length) {
-      const next = partAt(tensor, axis, offset, others, weights);
+      const taken = new Set(parts.map((p) => p.weight));
+      const rest = [...inOrder.filter((w) => !taken.has(w)), ...taken];
+      const next = partAt(tensor, axis, offset, others, rest);
       if (!next) break;
       parts.push(next);
       offset += next.dims[axis]!;
@@ -100,6 +112,17 @@ export function jointOf(
     if (offset === length && parts.length > 1) return { axis, parts };
   }
   return undefined;
+}
+
+/** `layers.0.q+k.bias` puts together `layers.0.q.bias` and `layers.0.k.bias`. */
+function joinedIn(name: string): ReadonlySet<string> {
+  const all = name
+    .split(".")
+    .reduce<readonly string[]>(
+      (paths, segment) => paths.flatMap((p) => segment.split("+").map((s) => (p === "" ? s : `${p}.${s}`))),
+      [""],
+    );
+  return new Set(all);
 }
 
 function partAt(

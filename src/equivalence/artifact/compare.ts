@@ -190,7 +190,7 @@ const stepEnds = ({ grows, sizes }: Left): readonly number[] => {
   return [places - 1, places];
 };
 
-function matched({ flat, from, pairs }: Assembled, options: ModelOptions): readonly Match[] {
+function matched({ flat, from, pairs, left }: Assembled, options: ModelOptions): readonly Match[] {
   const c = { sizes: new Map<string, string>(), flat, pairs };
   const values: Values<number> = new Map(
     drawLeaves(c, randomOf(options.seed, "matching"), { scale: 1, positive: true, model: true }),
@@ -206,6 +206,7 @@ function matched({ flat, from, pairs }: Assembled, options: ModelOptions): reado
     [...plain, ...flat.views.keys()].filter(drawn),
     cone.filter((id) => id >= from && drawn(id)),
     values,
+    [...left.sizes.values()],
   );
 }
 

@@ -23,10 +23,12 @@ const WELL_KNOWN = [
 
 /**
  * Numbers of float32 as the real that they stand for: of these candidates the first that rounds to it; else minus infinity, the decimal of at most six
- * digits, the quotient of small whole numbers, or the root of one, that does; else the shortest decimal.
+ * digits, the quotient of small whole numbers, the root of one, or the product or quotient of two candidates (a scale over a cap), that
+ * does; else the shortest decimal.
  */
-export function meantBy(candidates: Iterable<number>): (x: number) => number {
+export function meantBy(candidates: readonly number[]): (x: number) => number {
   const known = new Map<number, number>();
+  const given = [...new Set(candidates)].filter((c) => c !== 0 && Number.isFinite(c));
   for (const c of [...candidates, ...WELL_KNOWN])
     for (const each of [c, -c]) {
       const rounded = Math.fround(each);
@@ -35,12 +37,12 @@ export function meantBy(candidates: Iterable<number>): (x: number) => number {
   const made = new Map<number, number>();
   return (x) => {
     let meant = made.get(x);
-    if (meant === undefined) made.set(x, (meant = known.get(x) ?? (x <= LOWEST ? -Infinity : real(x))));
+    if (meant === undefined) made.set(x, (meant = known.get(x) ?? (x <= LOWEST ? -Infinity : real(x, given))));
     return meant;
   };
 }
 
-function real(x: number): number {
+function real(x: number, given: readonly number[]): number {
   if (!Number.isFinite(x) || Number.isInteger(x) || Math.fround(x) !== x) return x;
   const short = shortest(x);
   if (short.digits <= 6) return short.value;
@@ -53,7 +55,15 @@ function real(x: number): number {
       const value = back(Math.round(from * below) / below);
       if (value !== 0 && Math.fround(value) === size) return Math.sign(x) * value;
     }
-  return short.value;
+  return ofTwo(x, given) ?? short.value;
+}
+
+function ofTwo(x: number, given: readonly number[]): number | undefined {
+  for (const a of given)
+    for (const b of given)
+      for (const value of [a * b, a / b])
+        if (Math.fround(Math.abs(value)) === Math.abs(x)) return Math.sign(x) * Math.abs(value);
+  return undefined;
 }
 
 /** Larger ones would come near enough to anything. */

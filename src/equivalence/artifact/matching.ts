@@ -26,12 +26,16 @@ const MOST_FITS = 3;
 /** Axes of more than one place that are tried in every order. */
 const MOST_AXES = 6;
 
-/** For the right values that have a left one of the same numbers and other axes, that one. `left` is in order of preference. */
+/**
+ * For the right values that have a left one of the same numbers and other axes, that one. `left` is in order of preference; `sizes` are those
+ * of which a dimension may be a product, such as the batch's.
+ */
 export function matches(
   flat: Flat,
   left: Iterable<number>,
   right: Iterable<number>,
   values: Values<number>,
+  sizes: readonly number[],
 ): readonly Match[] {
   const known = new Map<string, number[]>();
   for (const id of left) {
@@ -49,7 +53,7 @@ export function matches(
     const own = values.get(id);
     let fits = 0;
     for (const candidate of nearKeys(own).flatMap((k) => known.get(k) ?? [])) {
-      const fit = fitOf(values.get(candidate)!, own!);
+      const fit = fitOf(values.get(candidate)!, own!, sizes);
       if (!fit) continue;
       const match: Match = { left: candidate, ...fit, axes: node.axes };
       const key = JSON.stringify(match);
@@ -117,11 +121,15 @@ function nearKeys(t: Tensor<number> | undefined): readonly string[] {
 }
 
 /** How a tensor has the numbers of another: in what order of its axes, of which one may have to be taken apart. */
-function fitOf(a: Tensor<number>, b: Tensor<number>): Pick<Match, "order" | "split"> | undefined {
+function fitOf(
+  a: Tensor<number>,
+  b: Tensor<number>,
+  known: readonly number[],
+): Pick<Match, "order" | "split"> | undefined {
   const order = orderOf(a, b);
   if (order) return { order };
   // Files have several axes as one dimension where that is convenient.
-  const sizes = new Set(b.axes.map((x) => x.size));
+  const sizes = new Set([...b.axes.map((x) => x.size), ...known]);
   for (const axis of a.axes)
     for (const size of new Set([...sizes].flatMap((n) => (axis.size % n === 0 ? [n, axis.size / n] : [])))) {
       if (size === 1 || size === axis.size) continue;

@@ -87,6 +87,42 @@ export function attention(a: Application): readonly Value[] {
   return [isFlat ? together(net, made) : made, k, v];
 }
 
+/** A bias of all three [heads * d, heads * d, heads * columns], keys and values of four dimensions by heads already. */
+export function multiHeadAttention(a: Application): readonly Value[] {
+  const { net } = a;
+  if (a.maybe(4)) throw new Unread("MultiHeadAttention with a mask of padding");
+  if (a.operands.slice(8).some((x) => x)) throw new Unread("MultiHeadAttention over buffers");
+  if (!a.maybe(1) || !a.maybe(2)) throw new Unread("MultiHeadAttention of queries, keys and values in one");
+  if (a.node.outputs[3] !== undefined && a.node.outputs[3] !== "") throw new Unread("its scores as a result");
+  const heads = a.int("num_heads");
+  const parts = [a.input(0), a.input(1), a.input(2)];
+  const bias = a.maybe(3);
+  let start = 0;
+  const [q, freshK, freshV] = parts.map((x) => {
+    if (!bias) return byHeads(net, x, heads);
+    if (x.dims.length !== 3) throw new Unread("MultiHeadAttention with a bias of keys that lie by heads");
+    const width = net.shape(x)[2]!;
+    return byHeads(net, added(net, x, net.slice(bias, 0, start, (start += width), 1)), heads);
+  }) as [Value, Value, Value];
+  const [pastK, pastV] = [a.maybe(6), a.maybe(7)];
+  // Where no present is asked for, the operator passes the past over.
+  const isKept = (a.node.outputs[1] ?? "") !== "" && (a.node.outputs[2] ?? "") !== "";
+  if (pastK && !isKept) throw new Unread("MultiHeadAttention with a past and without a present");
+  const before = pastK ? net.shape(pastK)[2]! : 0;
+  const k = pastK ? net.concat([pastK, freshK], 2) : freshK;
+  const v = pastV ? net.concat([pastV, freshV], 2) : freshV;
+  const made = attended(net, {
+    q,
+    k,
+    v,
+    scale: scaleOf(a, net, q),
+    softcap: 0,
+    bias: a.maybe(5),
+    before: a.int("unidirectional", 0) === 1 ? before : undefined,
+  });
+  return [together(net, made), k, v];
+}
+
 /** The keys and values so far lie at the beginning of buffers, into which the new ones are written behind them. */
 export function groupQueryAttention(a: Application): readonly Value[] {
   const { net } = a;
@@ -101,15 +137,19 @@ export function groupQueryAttention(a: Application): readonly Value[] {
   const [total] = ends as [number];
   if (ends.some((n) => n !== total)) throw new Unread("GroupQueryAttention of texts of different lengths");
   const past = total - net.shape(freshK)[2]!;
+  if (past > 0 && !a.maybe(3)) throw new Unread("GroupQueryAttention with fewer keys than it is told of");
   const [k, v] = [
-    [a.input(3), freshK],
-    [a.input(4), freshV],
-  ].map(([buffer, fresh]) => net.concat([net.slice(buffer!, 2, 0, past, 1), fresh!], 2)) as [Value, Value];
+    [a.maybe(3), freshK],
+    [a.maybe(4), freshV],
+  ].map(([buffer, fresh]) => (buffer ? net.concat([net.slice(buffer, 2, 0, past, 1), fresh!], 2) : fresh!)) as [
+    Value,
+    Value,
+  ];
   const presents = [
-    [a.input(3), k],
-    [a.input(4), v],
+    [a.maybe(3), k],
+    [a.maybe(4), v],
   ].map(([buffer, all]) => {
-    const capacity = net.shape(buffer!)[2]!;
+    const capacity = buffer ? net.shape(buffer)[2]! : 0;
     return capacity <= total ? all! : net.concat([all!, net.slice(buffer!, 2, total, capacity, 1)], 2);
   });
   const made = attended(net, {
