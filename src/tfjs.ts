@@ -6,6 +6,7 @@ export { BACKENDS, type Backend } from "./backends/tfjs/runtime/backend.ts";
 export { TfjsRuntimeError, type RuntimeErrorCode } from "./backends/tfjs/runtime/errors.ts";
 export { load, TfjsModel, type LoadOptions } from "./backends/tfjs/runtime/load.ts";
 export type { RuntimePort, RuntimeSignature, Values } from "./backends/tfjs/runtime/ports.ts";
+export type { LoadProgress } from "./backends/tfjs/runtime/weights.ts";
 export { folderAt, type ModelSource } from "./backends/tfjs/runtime/source.ts";
 export type { Tf } from "./backends/tfjs/runtime/tf.ts";
 export {

@@ -11,7 +11,7 @@ import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url
 import "@tensorflow/tfjs-backend-webgpu";
 import * as converter from "@tensorflow/tfjs-converter";
 import * as core from "@tensorflow/tfjs-core";
-import { DecodeFailure, load, tfjsDecoder, type Tf } from "tfm-lang/tfjs";
+import { DecodeFailure, load, tfjsDecoder, type LoadOptions, type Tf } from "tfm-lang/tfjs";
 
 const NEW_TOKENS = 24;
 const tf = { ...core, ...converter } as unknown as Tf;
@@ -44,6 +44,11 @@ async function json(file: string): Promise<object> {
   return (await response.json()) as object;
 }
 
+const options: LoadOptions = {
+  backends,
+  onProgress: ({ loaded, total }) => (status.textContent = `loading, ${Math.floor((100 * loaded) / (total || 1))} %`),
+};
+
 const best = (scores: ArrayLike<number>): number => {
   let most = 0;
   for (let i = 1; i < scores.length; i++) if (scores[i]! > scores[most]!) most = i;
@@ -52,7 +57,7 @@ const best = (scores: ArrayLike<number>): number => {
 
 /** Goes on with a text, a word at a time: always the likeliest. */
 async function generator(tokenizer: Tokenizer): Promise<Program> {
-  const decoder = await tfjsDecoder(tf, model, { backends });
+  const decoder = await tfjsDecoder(tf, model, options);
   return {
     button: "Go on",
     prompt: "And it came to pass",
@@ -73,7 +78,7 @@ async function generator(tokenizer: Tokenizer): Promise<Program> {
 
 /** Fills in each mask with the likeliest word. */
 async function filler(tokenizer: Tokenizer): Promise<Program> {
-  const loaded = await load(tf, model, { backends });
+  const loaded = await load(tf, model, options);
   const mask = tokenizer.token_to_id("[MASK]");
   const [scores] = loaded.signature.outputs.filter((o) => o.dims.length === 3);
   if (mask === undefined || !scores) throw new Error("the model neither generates nor fills in masks");

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Keeps, Producer, Signature } from "../backends/backend.ts";
 import { emitOnnx, printOnnxLayout, type OnnxCache, type OnnxOptions } from "../backends/onnx/emit.ts";
+import type { Reason } from "../backends/onnx/attention.ts";
 import { sharedProblem } from "../backends/onnx/cache-shared.ts";
 import { printOnnx } from "../backends/onnx/print.ts";
 import { rereadOnnx } from "../backends/onnx/reread.ts";
@@ -14,8 +15,8 @@ import {
   type OnnxProvider,
   type TargetName,
 } from "../backends/onnx/targets.ts";
-import { emitTfjs, SHARD_BYTES, type StoredAs } from "../backends/tfjs/emit.ts";
-import { refusals } from "../backends/tfjs/refuse.ts";
+import { emitTfjs, type StoredAs } from "../backends/tfjs/emit.ts";
+import { SHARD_BYTES } from "../backends/tfjs/graph-def.ts";
 import { rereadTfjs } from "../backends/tfjs/reread.ts";
 import type { Target } from "../backends/lowering/target.ts";
 import { tfjsKeeps, tfjsTargets, type ProviderName } from "../backends/tfjs/targets.ts";
@@ -66,6 +67,8 @@ export interface Backend {
   readonly target: Target;
   /** What the target cannot do. */
   readonly refusals: (graph: Graph) => readonly Diagnostic[];
+  /** What the target has a kernel for and is written out all the same, and why. */
+  readonly writtenOut: (prepared: Prepared) => readonly Reason[];
   readonly emit: (prepared: Prepared, weights: Weights, producer: Producer) => Part;
 }
 
@@ -95,10 +98,18 @@ export function backendOf(
       keeps: keeps(target, provider),
       target: targetOf(target, provider),
       refusals: (graph) => (form === "shared" ? unshared(graph, keeps(target, provider)) : []),
+      writtenOut: ({ graph }) => emitOnnx(graph, { target, provider, cache: form, dtype, ...UNWEIGHTED }).reasons,
       emit: (...args) => onnxPart({ target, provider, cache: form, dtype, layout }, ...args),
     },
   };
 }
+
+/** Stands in for what is not known before a model is written. */
+const UNWEIGHTED = {
+  weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }) as const,
+  dataFile: "",
+  producer: { name: "", version: "" },
+};
 
 /** What a graph hands on that cannot be in one buffer. */
 function unshared(graph: Graph, kept: Keeps): readonly Diagnostic[] {
@@ -137,7 +148,7 @@ function onnxPart(
     file,
     linkedFiles: linkedFiles.map((stored) => ({ name: `${within}${dataFile(stored)}`, file: stored })),
     signature,
-    ports: portsOf(prepared, signature, artifact.cache),
+    ports: portsOf(prepared, signature, artifact),
     cache: artifact.cache,
     nodeCounts,
     files: [
@@ -178,7 +189,8 @@ function tfjs({ provider = "any", dtype }: { provider?: ProviderName | undefined
   return {
     keeps: tfjsKeeps,
     target: tfjsTargets[provider],
-    refusals,
+    refusals: () => [],
+    writtenOut: () => [],
     emit: (prepared, weights, producer) => {
       const { name, graph } = prepared;
       const made = emitTfjs(graph, {

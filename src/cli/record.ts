@@ -19,10 +19,15 @@ export interface Ports {
   readonly states: readonly ArtifactState[];
   readonly count?: string;
   readonly causal?: true;
+  readonly narrow?: true;
   readonly limits?: NonNullable<ArtifactSignature["limits"]>;
 }
 
-export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature, cache?: OnnxCache): Ports {
+export function portsOf(
+  { graph, inputDefaults }: Prepared,
+  signature: Signature,
+  { cache, isNarrow }: { readonly cache?: OnnxCache | undefined; readonly isNarrow?: boolean } = {},
+): Ports {
   const ports = new Map([...signature.inputs, ...signature.outputs].map((p) => [p.name, p]));
   const bounds = tableBounds(graph);
   const port = (name: string, type: Type): ArtifactPort => ({
@@ -72,6 +77,7 @@ export function portsOf({ graph, inputDefaults }: Prepared, signature: Signature
     }),
     ...(cache?.count === undefined ? {} : { count: cache.count }),
     ...(isCausal(graph) ? { causal: true as const } : {}),
+    ...(isNarrow ? { narrow: true as const } : {}),
     ...limitsOf(graph),
   };
 }

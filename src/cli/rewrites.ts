@@ -1,15 +1,28 @@
-/** @file What `tfm compile --explain` says of rewrites, as text and as data. */
+/** @file What `tfm compile --explain` says of rewrites and of kernels, as text and as data. */
 import type { Prepared } from "../compile.ts";
+import type { Reason } from "../backends/onnx/attention.ts";
 import { placeOf, reportText } from "../rewrite/report.ts";
 
+/** What the target has a kernel for, and is written out all the same. */
+type WrittenOut = (graph: Prepared) => readonly Reason[];
+
 /** One graph after the other, as they run. */
-export function explanation(graphs: readonly Prepared[]): string {
+export function explanation(graphs: readonly Prepared[], writtenOut: WrittenOut): string {
   return graphs
-    .map(({ name, rewrites }) => {
+    .map((graph) => {
+      const { name, rewrites } = graph;
       const head = graphs.length > 1 ? `${name}\n` : "";
-      return rewrites ? `${head}${reportText(rewrites)}` : `${head}nothing was rewritten: --no-optimize\n`;
+      const text = rewrites ? reportText(rewrites) : "nothing was rewritten: --no-optimize\n";
+      const reasons = writtenOut(graph).map(
+        (r) => `attention${r.where && ` in ${r.where}`} is written out: ${r.why}\n`,
+      );
+      return [head, ...reasons, text].join("");
     })
     .join("\n");
+}
+
+export function writtenOutJson(graph: Prepared, writtenOut: WrittenOut): readonly object[] {
+  return writtenOut(graph).map(({ where, why }) => ({ graph: graph.name, op: "attend", where, why }));
 }
 
 export function rewritesJson(graphs: readonly Prepared[]): readonly object[] {

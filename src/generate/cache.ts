@@ -11,6 +11,9 @@ type Fed = Tensor & { readonly dtype: PortDtype };
 /** Buffers are as long as a multiple of these many places: while they are short, and later. */
 const BUCKETS = { short: 64, long: 256, border: 1024 } as const;
 
+/** Before the name of a length: how much of it was handed in. */
+const PAST = "past_";
+
 /** What one state is between steps. */
 interface Kept {
   readonly state: State;
@@ -22,17 +25,23 @@ interface Kept {
 
 export class Cache {
   private kept: Kept[] = [];
-  private readonly wanted: readonly string[];
+
   constructor(
     private readonly signature: Pick<Signature, "states" | "count">,
     private readonly batch: string,
-  ) {
-    this.wanted = [...new Set(signature.states.map((s) => s.present))];
-  }
+  ) {}
 
-  /** The outputs that a step has to give. */
-  get outputs(): readonly string[] {
-    return this.wanted;
+  /**
+   * The outputs that a step has to give, where these are the lengths of what it is fed. A state that has all places of a sequence that does
+   * not grow (`once`) stays as it is: a step need not hand it out again.
+   */
+  outputs(lengths: ReadonlyMap<string, number>): readonly string[] {
+    const isWhole = ({ state, tensor, places }: Kept): boolean =>
+      state.axes.some(({ name, size }, i) => {
+        const length = size === undefined && name.startsWith(PAST) ? lengths.get(name.slice(PAST.length)) : undefined;
+        return length !== undefined && length > 0 && (state.rows ? places : tensor.dims[i]) === length;
+      });
+    return [...new Set(this.kept.filter((k) => !isWhole(k)).map((k) => k.state.present))];
   }
 
   /** Empty, for so many rows. */
@@ -55,7 +64,8 @@ export class Cache {
   take(results: ReadonlyMap<string, Tensor>): void {
     for (const kept of this.kept) {
       const { state } = kept;
-      const found = results.get(state.present)!;
+      const found = results.get(state.present);
+      if (!found) continue;
       if (!state.rows) kept.tensor = found;
       else append(kept, found, state.rows);
     }

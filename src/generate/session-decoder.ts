@@ -127,13 +127,10 @@ class SessionDecoder implements Decoder {
       const parts = this.parts(batch.step(tokens), given);
       for (const step of parts) {
         const past = step.mask.length / step.rows - step.places;
-        const feed = new Map<string, Fed>([
-          ...this.inputsOf(step, past, given),
-          ...(this.source ?? []),
-          ...cache.feed(past),
-        ]);
-        const scores = step === parts.at(-1) ? [roles.logits.name] : [];
-        found = await run(this.model.session, feed, [...scores, ...cache.outputs]);
+        const inputs = new Map<string, Fed>([...this.inputsOf(step, past, given), ...(this.source ?? [])]);
+        const states = cache.outputs(this.lengths(inputs));
+        const wanted = step === parts.at(-1) || states.length === 0 ? [roles.logits.name, ...states] : states;
+        found = await run(this.model.session, new Map([...inputs, ...cache.feed(past)]), wanted);
         cache.take(found);
       }
     } catch (e) {
@@ -176,16 +173,29 @@ class SessionDecoder implements Decoder {
 
   /**
    * A model whose steps are always as long gets so many places at a time, and one in which no place sees a later one a long prompt in
-   * parts. Attention over shared buffers takes several places of several rows only where there is no past: else one at a time.
+   * parts. Attention over shared buffers, and that of models that say so, takes several places of several rows only where there is no
+   * past: else one at a time.
    */
   private parts(step: Step, given: GivenInputs): readonly Step[] {
-    const { states, causal } = this.model.signature;
+    const { states, causal, narrow } = this.model.signature;
     if (this.roles.places !== undefined) return columns(step, this.roles.places);
-    if (step.rows > 1 && states.some((s) => s.shared))
+    if (step.rows > 1 && (narrow || states.some((s) => s.shared)))
       return step.places > 1 && this.batch.length > 0 ? columns(step) : [step];
     // What is given for each place is given for the whole step.
     if (!causal || step.places <= MOST_PLACES || Object.keys(given).length > 0) return [step];
     return columns(step, Math.ceil(step.places / Math.ceil(step.places / MOST_PLACES)));
+  }
+
+  /** Of what is fed, but for the tokens, whose length is that of the step. */
+  private lengths(inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const { name, axes } of this.model.signature.inputs)
+      for (const [i, axis] of axes.entries()) {
+        const dims = inputs.get(name)?.dims;
+        if (dims && axis.size === undefined) found.set(axis.name, dims[i]!);
+      }
+    for (const axis of this.roles.tokens.axes) found.delete(axis.name);
+    return found;
   }
 
   private *inputsOf(step: Step, past: number, given: GivenInputs): Generator<[string, Fed]> {

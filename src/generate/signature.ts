@@ -41,6 +41,8 @@ export interface Signature {
   readonly count?: string;
   /** No place sees one behind it: a long step may be taken in parts. */
   readonly causal?: true;
+  /** A step that has a past takes several places of one row, or one place of several. */
+  readonly narrow?: true;
   /** Sizes that a run may not exceed: the model looks these places up in a table of so many rows. */
   readonly limits?: readonly { readonly size: string; readonly most: number }[];
   /** Inputs that are outputs or inputs of the file before. */

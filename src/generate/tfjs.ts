@@ -26,9 +26,14 @@ export async function tfjsDecoder(tf: Tf, from: string | ModelSource, options: L
   return failing(source.name, async () => {
     const files = modelFiles(await readJson(source, "tfm.json"));
     const models: TfjsModel[] = [];
-    for (const file of files) models.push(await load(tf, source, { ...options, file }));
-    const roles = rolesOf(models.at(-1)!);
-    return new TfjsDecoder(models.length > 1 ? models[0] : undefined, models.at(-1)!, roles);
+    try {
+      for (const file of files) models.push(await load(tf, source, { ...options, file }));
+      const roles = rolesOf(models.at(-1)!);
+      return new TfjsDecoder(models.length > 1 ? models[0] : undefined, models.at(-1)!, roles);
+    } catch (e) {
+      for (const model of models) model.dispose();
+      throw e;
+    }
   });
 }
 
@@ -165,7 +170,7 @@ class TfjsDecoder implements Decoder {
         for (const port of inputs)
           if (given[port.name])
             values[port.name] = table(rows.map((r) => filled(listOf(given[port.name]![r]!), longest, 0)));
-        groups.push({ rows, seen: rows.map(() => []), kept: {}, read: this.remember(encoder, values) });
+        groups.push({ rows, seen: rows.map(() => []), kept: {}, read: await this.remember(encoder, values) });
       }
       return groups;
     });
@@ -173,14 +178,14 @@ class TfjsDecoder implements Decoder {
   }
 
   /** What the decoder reads of the source. */
-  private remember(encoder: TfjsModel, values: Readonly<Record<string, Values>>): NamedTensorMap {
+  private async remember(encoder: TfjsModel, values: Readonly<Record<string, Values>>): Promise<NamedTensorMap> {
     const { tf, signature } = encoder;
     const feeds: NamedTensorMap = {};
     for (const [name, { port, values: v }] of fillInputs(signature, values))
       feeds[name] = encoder.tensor(v, port.dtype);
     const wanted = Object.entries(this.model.signature.given);
     const outputs = wanted.filter(([, from]) => !(from in feeds));
-    const made = encoder.execute(
+    const made = await encoder.executeAsync(
       feeds,
       outputs.map(([, from]) => from),
     );
@@ -308,7 +313,7 @@ class TfjsDecoder implements Decoder {
         else feed(port.name, this.roomy(port, kept, axis, axis === undefined ? 0 : room, own.length));
       }
       const wanted = [roles.scores, ...signature.states.map((s) => s.present)];
-      const [all, ...presents] = model.execute(feeds, wanted);
+      const [all, ...presents] = await model.executeAsync(feeds, wanted);
       const kept: NamedTensorMap = {};
       for (const [i, { past }] of signature.states.entries()) {
         const axis = roles.grown.get(past);

@@ -72,6 +72,8 @@ export interface ArtifactSignature {
   readonly count?: string;
   /** No place sees one behind it: a long step may be taken in parts, one after the other. */
   readonly causal?: true;
+  /** A step that has a past takes several places of one row, or one place of several: its attention does so. */
+  readonly narrow?: true;
   /** Sizes that a run may not exceed, written like axes: the model looks these places up in a table of so many rows. */
   readonly limits?: readonly { readonly size: string; readonly most: number }[];
 }
@@ -243,6 +245,7 @@ const signature = {
   ),
   count: optional(text),
   causal: optional(truth),
+  narrow: optional(truth),
   limits: optional(list(object({ size: text, most: count }))),
 };
 

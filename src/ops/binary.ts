@@ -19,9 +19,28 @@ type ComparisonName = "equal" | "not_equal" | "less" | "less_equal" | "greater" 
 
 const ALIGNED = "axes that both operands have are of one size";
 
-function aligned(inputs: readonly Type[], dtype: Dtype, failure: Failure | undefined): Inferred {
-  const axes = align(inputs.map((t) => t.axes));
-  return failure ?? ("problem" in axes ? axes : result(dtype, axes.axes));
+function aligned(
+  inputs: readonly Type[],
+  dtype: Dtype,
+  failure: Failure | undefined,
+  ordering: readonly Type[] = inputs,
+): Inferred {
+  const made = align(inputs.map((t) => t.axes));
+  if (failure || "problem" in made) return failure ?? (made as Failure);
+  const order = new Set([...wholeFirst(ordering).flatMap((t) => t.axes), ...made.axes].map((a) => a.name));
+  return result(
+    dtype,
+    [...order].map((name) => made.axes.find((a) => a.name === name)!),
+  );
+}
+
+/** Where one operand has the axes of all, the result has its order: `weight * x` is as `x * weight`. That one first. */
+function wholeFirst<T extends { readonly axes: readonly { readonly name: string }[] }>(
+  all: readonly T[],
+): readonly T[] {
+  const names = new Set(all.flatMap((t) => t.axes.map((a) => a.name)));
+  const whole = all.find((t) => t.axes.length === names.size);
+  return whole ? [whole, ...all.filter((t) => t !== whole)] : all;
 }
 
 /** The elements of each operand, all in one dtype, along the axes of the result. */
@@ -53,7 +72,7 @@ function arithmetic<K extends ArithmeticName>(name: K, op: ArithmeticOp): Primit
     infer: (inputs) => aligned(inputs, resultDtype(inputs.map((t) => t.dtype)), requireNumbers(inputs)),
     evaluate(run, inputs) {
       const dtype = resultDtype(inputs.map((t) => t.dtype));
-      const axes = alignedAxes(inputs);
+      const axes = alignedAxes(wholeFirst(inputs));
       const [a, b] = operands(run, inputs, dtype, axes);
       const out = zeros(run, dtype, count(axes));
       if (dtype === "int")
@@ -78,7 +97,7 @@ function comparison<K extends ComparisonName>(name: K, doc: string, holds: (orde
     infer: (inputs) => aligned(inputs, "bool", equality ? requireAlike(inputs) : requireNumbers(inputs)),
     evaluate(run, inputs) {
       const dtype = promote(inputs.map((t) => t.dtype));
-      const axes = alignedAxes(inputs);
+      const axes = alignedAxes(wholeFirst(inputs));
       const [a, b] = operands(run, inputs, dtype, axes);
       const out = new Uint8Array(count(axes));
       for (let i = 0; i < out.length; i++) {
@@ -100,7 +119,7 @@ function logical<K extends "and" | "or">(name: K, doc: string, holds: (a: number
     constraints: { bools: "both operands are bool", aligned: ALIGNED },
     infer: (inputs) => aligned(inputs, "bool", requireBools(inputs)),
     evaluate(run, inputs) {
-      const axes = alignedAxes(inputs);
+      const axes = alignedAxes(wholeFirst(inputs));
       const [a, b] = operands(run, inputs, "bool", axes) as unknown as ArrayLike<number>[];
       return [{ dtype: "bool", axes, data: Uint8Array.from({ length: count(axes) }, (_, i) => holds(a![i]!, b![i]!)) }];
     },
@@ -121,7 +140,7 @@ const where: Primitive<"where"> = {
     const failure = firstFailure([requireDtype(inputs, ["bool"], 0), requireAlike(inputs, 1)]);
     // The branches' axes come before those that only the condition has: a mask does not change the order of what it masks.
     const [condition, a, b] = inputs;
-    const made = aligned([a!, b!, condition!], promote([a!.dtype, b!.dtype]), failure);
+    const made = aligned([a!, b!, condition!], promote([a!.dtype, b!.dtype]), failure, [a!, b!]);
     if (!("problem" in made) || made.problem.kind !== "axis-sizes" || failure) return made;
     const [i, j] = made.problem.operands;
     return { problem: { ...made.problem, operands: [(i + 1) % 3, (j + 1) % 3] } };
@@ -129,7 +148,7 @@ const where: Primitive<"where"> = {
   evaluate(run, inputs) {
     const [condition, ...branches] = inputs;
     const dtype = promote(branches.map((t) => t.dtype));
-    const axes = alignedAxes([...branches, condition!]);
+    const axes = alignedAxes([...wholeFirst(branches), condition!]);
     const [a, b] = operands(run, branches, dtype, axes);
     const chosen = arrange(run, condition!, axes) as unknown as ArrayLike<number>;
     const out = zeros(run, dtype, count(axes));

@@ -7,6 +7,7 @@
  * - a difference is a sum with -1 times the second, a quotient a product with a reciprocal, `x ^ 2` is x times x;
  * - a mean is a sum over the size, a `dot` the sum of a product; numbers and values without axes stand outside of sums;
  * - one of the stretches that an axis was split into is a slice of it, stretches that are stacked are a concatenation;
+ * - what is greater than another is what the other is less than;
  * - numbers are computed; composite operators are taken apart; the order of axes does not count.
  *
  * A sum or product that more than one node reads is not merged into the one around it: to that one it is a single operand.
@@ -120,6 +121,8 @@ export class Terms {
     if (op === "constant") return this.number(node.attrs.value, node.attrs.dtype);
     if (op === "size") return this.size(node.attrs.of);
     if (op === "cast" && node.attrs.to === a.dtype) return a;
+    if (op === "greater") return this.plain("less", {}, [b, a], type);
+    if (op === "greater_equal") return this.plain("less_equal", {}, [b, a], type);
     if (type.dtype !== "float" || inputs.some((t) => t.dtype === "bool" && op !== "where"))
       return isFree(op) ? this.free(op, inputs, type.dtype) : this.plain(op, node.attrs, inputs, type);
     switch (op) {

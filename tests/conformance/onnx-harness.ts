@@ -5,8 +5,7 @@
 import * as ort from "onnxruntime-node";
 import { expect } from "vitest";
 import { emitOnnx, type OnnxArtifact } from "../../src/backends/onnx/emit.ts";
-import type { TargetName } from "../../src/backends/onnx/targets.ts";
-import { refusals } from "../../src/backends/tfjs/refuse.ts";
+import type { OnnxProvider, TargetName } from "../../src/backends/onnx/targets.ts";
 import { evaluateGraph } from "../../src/backends/reference/evaluate.ts";
 import { float64 } from "../../src/backends/reference/float64.ts";
 import { GraphBuilder } from "../../src/ir/builder.ts";
@@ -23,6 +22,8 @@ import { emitForTfjs, execute, loadTfjs, TFJS_BACKENDS, use, type TfjsBackend } 
 
 export const TARGETS: readonly TargetName[] = ["onnx", "onnx-23", "onnx-17"];
 export const TFJS: readonly TfjsBackend[] = TFJS_BACKENDS;
+/** Whose graphs run in the CPU provider as well: it has all their operators. */
+export const PROVIDERS: readonly OnnxProvider[] = ["webgpu", "cuda"];
 
 /** Symbols that have numbers in the graph being built. */
 let fixed: Sizes = {};
@@ -165,6 +166,7 @@ export interface Case {
   /** By name of input or of state; what is missing is drawn. */
   readonly feeds?: Feeds;
   readonly targets?: readonly TargetName[];
+  readonly providers?: readonly OnnxProvider[];
   /** The backends of TensorFlow.js that it runs on as well. */
   readonly tfjs?: readonly TfjsBackend[];
   /** Largest difference of a float32 result from the float64 one. */
@@ -188,9 +190,10 @@ export function drawParams(graph: Graph, random = new Random(7)): Map<string, Te
   );
 }
 
-export function emit(graph: VerifiedGraph, target: TargetName): OnnxArtifact {
+export function emit(graph: VerifiedGraph, target: TargetName, provider?: OnnxProvider): OnnxArtifact {
   return emitOnnx(graph, {
     target,
+    provider,
     weights: () => ({ kind: "initial", initial: { kind: "constant", value: 0 }, seed: 0 }),
     dataFile: "model.onnx_data",
     producer: { name: "tfm", version: "test" },
@@ -229,12 +232,13 @@ export function numbersOf(t: ort.Tensor): number[] {
   return Array.from(t.data as ArrayLike<number | bigint>, Number);
 }
 
-/** Runs a graph both ways on the same numbers and compares every output. Gives the artifacts, for further looks. */
+/** Runs a graph both ways on the same numbers and compares every output. Gives the targets' artifacts, for further looks. */
 export async function agree({
   graph,
   sizes,
   feeds = {},
   targets = TARGETS,
+  providers = PROVIDERS,
   tfjs = TFJS,
   tolerance = 2e-5,
   limit = 3,
@@ -264,7 +268,7 @@ export async function agree({
     ...graph.outputs.map((o) => [o.outside ?? o.name, o.value.type, expected.outputs.get(o.name)!] as const),
     ...kept.map((s) => [s.presentName, s.present.type, expected.states.get(s.path)!] as const),
   ];
-  if (tfjs.length > 0 && refusals(graph).length === 0) {
+  if (tfjs.length > 0) {
     const artifact = emitForTfjs(graph);
     for (const backend of tfjs) {
       await use(backend);
@@ -277,18 +281,19 @@ export async function agree({
       }
     }
   }
-  const artifacts: OnnxArtifact[] = [];
-  for (const target of targets) {
-    const artifact = emit(graph, target);
-    artifacts.push(artifact);
+  const run = async (what: string, artifact: OnnxArtifact): Promise<OnnxArtifact> => {
     const session = await sessionOf(artifact, params);
     const results = await session.run(Object.fromEntries([...fed].map(([name, t]) => [name, toOrt(t)])));
     for (const [name, declared, tensor] of wanted) {
       const { dims } = results[name]!;
-      compare(`${target} ${name}`, dims, numbersOf(results[name]!), declared, tensor, tolerance);
+      compare(`${what} ${name}`, dims, numbersOf(results[name]!), declared, tensor, tolerance);
     }
     await session.release();
-  }
+    return artifact;
+  };
+  const artifacts: OnnxArtifact[] = [];
+  for (const target of targets) artifacts.push(await run(target, emit(graph, target)));
+  for (const provider of providers) await run(`for ${provider}`, emit(graph, "onnx", provider));
   return artifacts;
 }
 

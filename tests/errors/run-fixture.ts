@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
 import { checkAll, elaborate, lawsOf, prepare, type Json, type SourceRequest } from "../../src/compile.ts";
-import { refusals } from "../../src/backends/tfjs/refuse.ts";
 import { Tester } from "../../src/equivalence/law.ts";
 import { library } from "../../src/host/stdlib.ts";
 import type { SourceFile } from "../../src/source/source.ts";
@@ -42,8 +41,7 @@ const program: RunFixture = async (path) => {
   if (one.diagnostics.length > 0 || !one.value) return one.diagnostics;
   const sizes = new Map(Object.entries((header(main.text, "sizes") ?? {}) as Record<string, number>));
   const cache = one.value.graph.grows !== undefined || sizes.size === 0;
-  const prepared = prepare(one.value, { cache, optimize: true, keeps: () => false, sizes });
-  return [...prepared.diagnostics, ...(prepared.value ?? []).flatMap((p) => refusals(p.graph))];
+  return prepare(one.value, { cache, optimize: true, keeps: () => false, sizes }).diagnostics;
 };
 
 /** The same, and then its laws are tested: some mistakes show only at drawn sizes. */

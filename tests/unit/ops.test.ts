@@ -41,7 +41,12 @@ describe("type rules", () => {
 
   it("aligns operands by name and broadcasts", () => {
     expect(rule("add", [x, type("float", { hidden: 8 })], {})).toBe("float[batch, seq, hidden=8]");
-    expect(rule("mul", [type("float", { hidden: 8 }), x], {})).toBe("float[hidden=8, batch, seq]");
+    // The order is that of the operand which has all axes, whichever it is; else of the first, then what is new.
+    expect(rule("mul", [type("float", { hidden: 8 }), x], {})).toBe("float[batch, seq, hidden=8]");
+    expect(rule("where", [type("bool", { seq: "seq" }), type("float", { hidden: 8 }), x], {})).toBe(
+      "float[batch, seq, hidden=8]",
+    );
+    expect(rule("mul", [type("float", { heads: 2, seq: "seq" }), x], {})).toBe("float[heads=2, seq, batch, hidden=8]");
     expect(rule("sub", [x, type("float", { hidden: 9 })], {})).toBe("axis-sizes hidden 8 9 (0, 1)");
     expect(rule("where", [type("bool", { seq: "seq" }), type("int"), x], {})).toBe("float[batch, seq, hidden=8]");
     expect(rule("where", [type("bool", { seq: 3 }), type("int"), x], {})).toBe("axis-sizes seq seq 3 (2, 0)");
@@ -167,7 +172,7 @@ describe("meanings", () => {
 
   it("elementwise operators broadcast by name", () => {
     expect(run("add", [table, row], {}).map(show)).toEqual(["float[r=2, d=3]: 2 4 6 5 7 9"]);
-    expect(run("sub", [row, table], {}).map(show)).toEqual(["float[d=3, r=2]: 0 -3 0 -3 0 -3"]);
+    expect(run("sub", [row, table], {}).map(show)).toEqual(["float[r=2, d=3]: 0 0 0 -3 -3 -3"]);
     expect(run("less_equal", [row, tensor("int", {}, [2])], {}).map(show)).toEqual(["bool[d=3]: 1 1 0"]);
     expect(run("where", [tensor("bool", { r: 2 }, [1, 0]), tensor("int", {}, [9]), row], {}).map(show)).toEqual([
       "float[d=3, r=2]: 9 1 9 2 9 3",

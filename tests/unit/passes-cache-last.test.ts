@@ -101,8 +101,8 @@ block memory() {
 }
 `;
     expect(await steps(model("x -> memory x2", block))).toEqual({
-      "memory.0.state": "begun=0 hidden=4 width=3 batch=2",
-      "memory.1.state": "begun=0 hidden=4 width=3 batch=2",
+      "memory.0.state": "begun=0 batch=2 hidden=4 width=3",
+      "memory.1.state": "begun=0 batch=2 hidden=4 width=3",
     });
   });
   it("of ints", async () => {

@@ -16,6 +16,7 @@ const MODELS: readonly (readonly [string, readonly FusionOp[]])[] = [
   ["bert-pretraining", ["tfm.Attention", "tfm.LayerNorm", "tfm.Activation"]],
   ["gpt3", ["tfm.Attention", "tfm.LayerNorm"]],
   ["t5-encoder", ["tfm.Attention", "tfm.RmsNorm"]],
+  ["llama3", ["tfm.Attention", "tfm.RmsNorm", "tfm.Gated", "tfm.Rotary", "tfm.Sine"]],
 ];
 /** Of an unfused layer of BERT there are 45. */
 const MOST_LAUNCHES = 15;

@@ -140,6 +140,71 @@ describe.skipIf(noGpu)("kernels of webgpu", () => {
     }
   });
 
+  test.each(["sin", "cos"] as const)("%s of small and of large angles", async (of) => {
+    const angles = Float32Array.from([
+      ...Array.from({ length: 400 }, (_, i) => (i - 200) / 20),
+      ...Array.from({ length: 400 }, (_, i) => (i + 0.37) * 131.07),
+      ...Array.from({ length: 60 }, (_, i) => (i % 2 ? -1 : 1) * 1.7 ** i),
+      ...[0, 3, -3, Math.PI, -Math.PI, 2 * Math.PI, 1e-30, 2 ** 24, 2 ** 24 + 2],
+    ]);
+    const { data } = await run("tfm.Sine", { x: [[angles.length], angles] }, { of });
+    near(
+      data,
+      Array.from(angles, (a) => Math[of](a)),
+      1e-6,
+    );
+  });
+
+  test.each([
+    [[6], [3]],
+    [
+      [5, 4],
+      [5, 2],
+    ],
+    [
+      [5, 3, 10],
+      [5, 1, 5],
+    ],
+    [
+      [2, 5, 3, 8],
+      [2, 5, 1, 4],
+    ],
+    [
+      [2, 3, 5, 8],
+      [5, 4],
+    ],
+  ])("rotary positions of %j by %j", async (shape, angles) => {
+    const size = (s: readonly number[]): number => s.reduce((a, b) => a * b, 1);
+    const [x, cos, sin] = [draw(size(shape)), draw(size(angles)), draw(size(angles))];
+    const { data, shape: found } = await run(
+      "tfm.Rotary",
+      { x: [shape, x], cos: [angles, cos], sin: [angles, sin] },
+      {},
+    );
+    expect(found).toEqual(shape);
+    const half = shape.at(-1)! / 2;
+    /** The element of an angle that an element of x turns by. */
+    const turn = (index: number): number => {
+      let rest = index;
+      const coords = [...shape].reverse().map((n) => [rest % n, (rest = Math.floor(rest / n))][0]!);
+      coords[0]! %= half;
+      let [at, step] = [0, 1];
+      for (const [i, n] of [...angles].reverse().entries()) {
+        at += (n === 1 ? 0 : coords[i]!) * step;
+        step *= n;
+      }
+      return at;
+    };
+    near(
+      data,
+      Array.from(x, (v, i) => {
+        const isFirst = i % (2 * half) < half;
+        const other = x[isFirst ? i + half : i - half]!;
+        return v * cos[turn(i)]! + (isFirst ? -1 : 1) * other * sin[turn(i)]!;
+      }),
+    );
+  });
+
   interface Case {
     readonly batch: number;
     readonly places: number;

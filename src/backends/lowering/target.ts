@@ -20,8 +20,8 @@ export interface Target {
   readonly countsFromEnd: boolean;
   /** There is a `GatherND` with dimensions that both operands have. */
   readonly gatherAligned: boolean;
-  /** There is a `Scan`. */
-  readonly loops: boolean;
+  /** A scan of at most so many places is written out place by place; others are a `Scan`. */
+  readonly unrolls: number;
   /** `Softmax` and `TopK` go along the last dimension only. */
   readonly lastDimensionOnly: boolean;
   /** A product is many times faster than one of a batch of them: those of the heads are taken one by one. */

@@ -53,7 +53,7 @@ export const emitPrevious: Emit<"previous"> = (e, node, scope) => {
  * from outside.
  */
 export const emitScan: Emit<"scan"> = (e, node, scope) => {
-  if (!e.target.loops) return unrolled(e, node, scope);
+  if ((sizeOf(node).known ?? Infinity) <= e.target.unrolls) return unrolled(e, node, scope);
   const { axis } = node.attrs;
   const body = node.bodies[0]!;
   const [start, ...xs] = node.inputs.map((v) => scope.get(v)) as [Placed, ...Placed[]];
@@ -71,7 +71,7 @@ export const emitScan: Emit<"scan"> = (e, node, scope) => {
   return [e.book.made(states!, [[axis], ...layout], node.outputs[0]!.type)];
 };
 
-/** Place by place where there are no loops: how many there are is known. */
+/** Place by place: how many there are is known. */
 function unrolled(e: Emitter, node: NodeOf<"scan">, scope: Scope): readonly Placed[] {
   const { axis } = node.attrs;
   const body = node.bodies[0]!;
@@ -92,7 +92,7 @@ function unrolled(e: Emitter, node: NodeOf<"scan">, scope: Scope): readonly Plac
 }
 
 /** How many places a scan goes through. */
-export function sizeOf(node: NodeOf<"scan">): Size {
+function sizeOf(node: NodeOf<"scan">): Size {
   return node.outputs[0]!.type.axes.find((a) => a.name === node.attrs.axis)!.size;
 }
 

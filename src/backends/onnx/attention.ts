@@ -62,6 +62,8 @@ export interface Reason {
 
 export class AttentionKernels {
   readonly reasons: Reason[] = [];
+  /** `GroupQueryAttention` was given a past: beside one it takes several places of one text, or one place of several. */
+  isNarrow = false;
   private readonly masks = new CausalMasks();
   /** Joins of what is kept with what is new that only attention reads. */
   private readonly joins = new Map<Node, State>();
@@ -204,6 +206,7 @@ export class AttentionKernels {
       return `GroupQueryAttention takes heads of multiples of 8, not of ${width}`;
     if (!product(columns, sizeIn(v)).equals(Size.of(width)))
       return "GroupQueryAttention takes keys and values of one width";
+    if (parts && rows.length > 0 && batch.length > 0) this.isNarrow = true;
     const total = axisNamed(a.keys.type, keys)!.size;
     const { last, count } = lengthsOf(e, total, product(batch, sizeIn(q)));
     const tilt = tiltOf(e, causal?.exact ? undefined : a.mask, a.bias);
@@ -222,7 +225,7 @@ export class AttentionKernels {
       scale: { float: a.scale },
     };
     return {
-      ...added(e, GROUP_QUERY!, inputs, attributes, true),
+      ...added(e, GROUP_QUERY!, inputs, attributes, parts !== undefined),
       layout: [batch, rows, [...heads, ...groups, ...columns]],
     };
   }

@@ -57,6 +57,8 @@ export interface OnnxArtifact {
   readonly nodeCounts: Readonly<Record<string, number>>;
   /** Why attention is written out where the target has an operator for it, of the first of layers that are alike. */
   readonly reasons: readonly Reason[];
+  /** A step that has a past takes several places of one text, or one place of several. */
+  readonly isNarrow: boolean;
   /** Which tensors hold each value and what was converted: `printOnnxLayout` prints it. */
   readonly layout: readonly Entry<Tensor>[];
 }
@@ -75,7 +77,8 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
   e.model(form?.graph ?? graph, form);
   fuseSkipNorms(writer, target, options.dtype === "float16");
   const own = new Set([...graph.inputs, ...graph.outputs].map((port) => port.outside ?? port.name));
-  const encodable = options.dtype === "float16" ? inHalf(writer, (port) => !own.has(port)) : writer;
+  const encodable =
+    options.dtype === "float16" ? inHalf(writer, (port) => !own.has(port), target.halvesThroughout) : writer;
   return {
     model: serialize(encodable, graph.name, target, options.producer),
     planned: e.weights.planned,
@@ -84,6 +87,7 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
     ...(form ? { cache: cacheOf(form) } : {}),
     nodeCounts: countNodes(encodable.nodes.map((n) => n.op)),
     reasons: attention.reasons,
+    isNarrow: attention.isNarrow,
     layout: e.book.entries,
   };
 }

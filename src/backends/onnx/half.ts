@@ -42,8 +42,14 @@ const ISLAND: ReadonlySet<string> = new Set([
   "Scan",
 ]);
 
-/** Always in float16. Their kernels add up in float32. */
-const PRODUCTS: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Attention", "com.microsoft.GroupQueryAttention"]);
+/** Always in float16. Their kernels add up in float32, and those of attention have their scores and the softmax in it. */
+const PRODUCTS: ReadonlySet<string> = new Set([
+  "MatMul",
+  "Gemm",
+  "Attention",
+  "com.microsoft.GroupQueryAttention",
+  "com.microsoft.MultiHeadAttention",
+]);
 
 /** They move elements: in whatever precision those are. */
 const MOVING: ReadonlySet<string> = new Set([
@@ -77,9 +83,15 @@ interface Constant extends Initializer {
   readonly data: Data & { readonly kind: "inline" };
 }
 
-/** `isHandedOn` says of a port's name whether it is a past or a present. */
-export function inHalf(writer: Writer, isHandedOn: (port: string) => boolean): Encodable {
-  return new Halver(writer, isHandedOn).run();
+/** What flags stay flags through. */
+const OF_FLAGS: ReadonlySet<string> = new Set(["ReduceMax", "ReduceMin", "Reshape", "Transpose", "Expand"]);
+
+/**
+ * `isHandedOn` says of a port's name whether it is a past or a present. `throughout`: halves stay halves beside flags, which are 0 or 1 in
+ * either precision, and are turned by angles of float32 as halves: the cosine of one is off by 2^-12 at most.
+ */
+export function inHalf(writer: Writer, isHandedOn: (port: string) => boolean, throughout: boolean): Encodable {
+  return new Halver(writer, isHandedOn, throughout).run();
 }
 
 class Halver {
@@ -89,10 +101,13 @@ class Halver {
   /** Numbers that are written in either precision, unless they are too large or small for a half. */
   private readonly constants = new Map<Tensor, Constant>();
   private readonly outputs: ReadonlySet<Tensor>;
+  /** Floats that are 0 or 1. */
+  private readonly flags = new Set<Tensor>();
 
   constructor(
     private readonly writer: Writer,
     private readonly isHandedOn: (port: string) => boolean,
+    private readonly throughout: boolean,
   ) {
     this.outputs = new Set(writer.outputs.map((o) => o.tensor));
   }
@@ -131,6 +146,7 @@ class Halver {
     const [first] = node.inputs;
     if (node.op === "Cast" && first && isFloating(first)) return this.cast(node, first);
     const floats = node.inputs.filter((t) => t && isFloating(t));
+    if (this.throughout && this.makesFlags(node, floats)) node.outputs.forEach((t) => this.flags.add(t));
     // What is picked from a table of bfloat16 is converted, not the table.
     if (MOVING.has(node.op) && floats.length > 0 && floats.every((t) => this.isWide(t!))) return this.moveWide(node);
     const precision = this.precisionOf(node);
@@ -152,16 +168,22 @@ class Halver {
 
   private precisionOf({ op, inputs, outputs }: OnnxNode): Precision {
     if (ISLAND.has(op) || !(outputs.some(isFloating) || inputs.some((t) => t && isFloating(t)))) return Elem.float;
-    if (PRODUCTS.has(op)) return Elem.float16;
+    if (PRODUCTS.has(op) || (this.throughout && op === "RotaryEmbedding")) return Elem.float16;
     // Whole numbers become floats of an island: places are too many for a half.
     if (op === "Cast") return Elem.float;
     const floats = inputs.filter((t): t is Tensor => t !== undefined && isFloating(t));
     if (floats.some((t) => this.needsFloat(t))) return Elem.float;
-    const values = floats.filter((t) => !this.constants.has(t));
+    const values = floats.filter((t) => !this.constants.has(t) && !this.flags.has(t));
     if (values.length === 0) return Elem.float;
     const inHalves = values.filter((t) => this.isHalf(t));
     const halves = MOVING.has(op) ? inHalves.length > 0 : inHalves.length === values.length;
     return halves ? Elem.float16 : Elem.float;
+  }
+
+  private makesFlags({ op, inputs }: OnnxNode, floats: readonly (Tensor | undefined)[]): boolean {
+    return op === "Cast"
+      ? inputs[0]?.elem === Elem.bool
+      : OF_FLAGS.has(op) && floats.length > 0 && floats.every((t) => this.flags.has(t!));
   }
 
   private isHalf(tensor: Tensor): boolean {

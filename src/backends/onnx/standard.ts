@@ -19,7 +19,7 @@ export function kernelsOf(target: OnnxTarget): Readonly<Record<string, Kernel>> 
   return {
     ...usual,
     ...(target.rmsNormalization ? { rms_norm: rmsNormalization } : {}),
-    ...(target.rotaryEmbedding ? { turned: rotaryEmbedding } : {}),
+    ...(target.rotaryEmbedding ? { turned: rotaryEmbedding(target) } : {}),
   };
 }
 
@@ -37,7 +37,7 @@ const rmsNormalization: Kernel = {
 };
 
 /** All that stands before the heads is a batch, then the places: those axes that the angles have. */
-const rotaryEmbedding: Kernel = {
+const rotaryEmbedding = ({ repeatsAngles }: OnnxTarget): Kernel => ({
   serves(call) {
     const x = operandOf(call, call.inputs, "x");
     const { d, half } = call.attrs.dims;
@@ -67,7 +67,11 @@ const rotaryEmbedding: Kernel = {
       x,
       real(x).filter((a) => a !== d),
     );
-    const places = order.filter((a) => [cosine, sine].some((t) => t.axes.has(a)));
+    const turning = order.filter((a) => [cosine, sine].some((t) => t.axes.has(a)));
+    const upToTurning = order.slice(0, order.lastIndexOf(turning.at(-1) ?? "") + 1);
+    const isOpen = (a: string): boolean => sizeIn(x)(a).known === undefined;
+    const repeats = repeatsAngles && upToTurning.every((a) => turning.includes(a) || isOpen(a));
+    const places = repeats ? upToTurning : turning;
     const heads = order.filter((a) => !places.includes(a));
     const table = (t: Placed): Tensor => e.book.read(spreadTo(t, x, places), [[], places, [half]]);
     // Three dimensions where the heads follow the places as they lie, four where they come before them.
@@ -81,4 +85,4 @@ const rotaryEmbedding: Kernel = {
     const made = e.writer.add("RotaryEmbedding", [e.book.read(x, layout), table(cosine), table(sine)], attributes);
     return [e.book.made(made, layout, call.outputs[0]!.type)];
   },
-};
+});

@@ -1,7 +1,12 @@
 /**
- * @file The ONNX dialects that can be asked for, as records of what they have. All write standard operators only: ONNX Runtime's own
- * ones are either what it fuses these into by itself, or slower than what is written here (measured, see `lowering/attend.ts` and
- * `lowering/kernels.ts`).
+ * @file The ONNX dialects that can be asked for, as records of what they have. For the CPU and for any runtime they are standard
+ * operators only: ONNX Runtime's own ones are either what its CPU provider fuses these into by itself, or slower than what is written
+ * here (measured, see `lowering/attend.ts` and `lowering/kernels.ts`). For its WebGPU and CUDA providers there are also those of its own
+ * that are one launch for several: a sum with a norm, attention with what is kept.
+ *
+ * What is not written, since ONNX Runtime 1.30 would have nothing of it: `BiasGelu` and `FastGelu` (the bias is part of the product
+ * before them, `Gemm`), `QuickGelu` (it makes them of a sigmoid and a product itself, for WebGPU too), `BiasSplitGelu` (it wants the
+ * gate behind what is gated, and CUDA's three widths only). No provider has a gated feed-forward of other weights than those of four bits.
  */
 import { LAUNCHES, PASSES } from "../../rewrite/cost.ts";
 import type { Keeps } from "../backend.ts";
@@ -31,6 +36,13 @@ export interface OnnxTarget extends Target {
   readonly rmsNormalization: boolean;
   /** The same of `RotaryEmbedding`. */
   readonly rotaryEmbedding: boolean;
+  /**
+   * Angles are repeated for each text where they are the same for all, once for all layers, rather than the heads of all texts brought
+   * before their places, in each.
+   */
+  readonly repeatsAngles: boolean;
+  /** In a graph of float16 as few casts as can be: what is no island is in halves throughout. */
+  readonly halvesThroughout: boolean;
   /** The same of `Attention`. */
   readonly attention: boolean;
   /** There is a `MultiHeadAttention`, and it is faster than attention in parts. */
@@ -52,7 +64,7 @@ const STANDARD = {
   slices: "ends",
   countsFromEnd: true,
   gatherAligned: true,
-  loops: true,
+  unrolls: 0,
   lastDimensionOnly: false,
   castsWeights: true,
   costs: PASSES,
@@ -63,6 +75,8 @@ const STANDARD = {
   notesFusions: false,
   rmsNormalization: false,
   rotaryEmbedding: false,
+  repeatsAngles: false,
+  halvesThroughout: false,
   attention: false,
   multiHeadAttention: false,
   groupQueryAttention: false,
@@ -84,9 +98,15 @@ const OPSET_23 = { ...OPSET_21, opset: 23, irVersion: 11, rmsNormalization: true
 
 /**
  * `onnx` is what ONNX Runtime's provider has fast kernels for. On the CPU attention in parts is faster in decoding than `Attention`
- * (measured). The WebGPU provider has no `Attention`; its norms and rotary positions are one kernel each. It has nothing of bfloat16,
- * and of float16 only where the device has: weights are float32 in a graph of float32. The CUDA provider has all three (neither of the
- * two has been timed).
+ * (measured).
+ *
+ * The WebGPU provider has no `Attention`; its `MultiHeadAttention` takes any mask as a bias, and a past; its `GroupQueryAttention`
+ * always hides what comes after a query. Both go over the keys in tiles, the scores in float32. It has nothing of bfloat16, and of
+ * float16 only where the device has: weights are float32 in a graph of float32.
+ *
+ * The CUDA provider's `Attention` chooses among flash, memory-efficient and plain kernels by itself (since ONNX Runtime 1.25, pull
+ * request 27542), grouped queries among them, while its `GroupQueryAttention` takes no float32. Its norms of sums added up squares in
+ * float16 until mid-2026 (issue 29034). Neither of the two providers has been timed.
  */
 const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
   cpu: { ...OPSET_21, name: "onnx", placesFirst: true },
@@ -96,6 +116,8 @@ const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
     castsWeights: false,
     packsProducts: true,
     costs: LAUNCHES,
+    repeatsAngles: true,
+    halvesThroughout: true,
     multiHeadAttention: true,
     groupQueryAttention: true,
     attentionTakesPasts: true,
@@ -108,6 +130,8 @@ const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
     attentionTakesPasts: true,
     packsProducts: true,
     costs: LAUNCHES,
+    repeatsAngles: true,
+    halvesThroughout: true,
     skipNorms: "float32",
   },
 };

@@ -7,7 +7,7 @@ import { Elem, type OnnxPort } from "../lowering/writer.ts";
 import type { PackedTensor, PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
 import { affineOf, type Range } from "../../weights/affine.ts";
 import type { TfmMetadata, TfmParameter } from "./fusions.ts";
-import { shapeOf, type ModelJson, type TensorInfo, type WeightEntry } from "./graph-def.ts";
+import { shapeOf, SHARD_BYTES, type ModelJson, type TensorInfo, type WeightEntry } from "./graph-def.ts";
 import { tfjsTargets, type ProviderName, type TfjsTarget } from "./targets.ts";
 import { refined } from "./fuse.ts";
 import { withPieces, type StoredWeight } from "./tables.ts";
@@ -35,9 +35,6 @@ export interface TfjsOptions {
   readonly producer: Producer;
 }
 
-/** The weights are one sequence of bytes that the host cuts into files of this many; the last one is shorter. */
-export const SHARD_BYTES = 4 << 20;
-
 export interface TfjsArtifact {
   /** The text of `model.json`. */
   readonly model: string;
@@ -58,7 +55,7 @@ export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifa
   e.model(graph);
   const notes = refined(writer.nodes, e.book.entries);
   const { program, weights } = withPieces(writer, e.weights.planned, target.largestTable);
-  const { nodes, constants, fusions } = translate(program, target, notes);
+  const { nodes, functions, constants, fusions } = translate(program, target, notes);
   const stored = weights.map((w) => storedForm(w, options));
   const planned = inTurn(stored);
   const end = planned.reduce((n, p) => n + p.length, 0);
@@ -66,7 +63,8 @@ export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifa
     return { name: tensor.name, shape: dims, dtype: "float32", ...quantizationOf(stored[i]!) };
   });
   const parameters = parametersOf(weights);
-  const tfm: TfmMetadata = { version: 1, provider: options.provider, asynchronous: false, fusions, parameters };
+  const asynchronous = functions.length > 0;
+  const tfm: TfmMetadata = { version: 1, provider: options.provider, asynchronous, fusions, parameters };
   const bytes = joined(constants.map((c) => c.bytes));
   const count = Math.max(1, Math.ceil((end + bytes.length) / SHARD_BYTES));
   const shards = Array.from({ length: count }, (_, i) => `${options.name}-shard${i + 1}of${count}.bin`);
@@ -75,7 +73,11 @@ export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifa
     generatedBy: `${options.producer.name} ${options.producer.version}`,
     convertedBy: null,
     signature: { inputs: infoOf(writer.inputs), outputs: infoOf(writer.outputs) },
-    modelTopology: { node: nodes, library: {}, versions: { producer: 1882 } },
+    modelTopology: {
+      node: nodes,
+      library: asynchronous ? { function: functions } : {},
+      versions: { producer: 1882 },
+    },
     weightsManifest: [{ paths: shards, weights: [...entries, ...constants.map((c) => c.entry)] }],
     userDefinedMetadata: { tfm },
   };
@@ -85,7 +87,7 @@ export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifa
     constants: bytes,
     shards,
     signature: { inputs: writer.inputs.map(portOf), outputs: writer.outputs.map(portOf) },
-    nodeCounts: countNodes(nodes.map((n) => n.op)),
+    nodeCounts: countNodes([...nodes, ...functions.flatMap((f) => f.nodeDef)].map((n) => n.op)),
   };
 }
 

@@ -88,7 +88,28 @@ export type GatedFusion = FusedBy<
 /** Softmax along the last axis; x has any rank, its numbers are finite. */
 export type SoftmaxFusion = FusedBy<"tfm.Softmax", readonly [x: string], Readonly<Record<never, never>>>;
 
-export type Fusion = AttentionFusion | LayerNormFusion | RmsNormFusion | ActivationFusion | GatedFusion | SoftmaxFusion;
+/**
+ * Rotary positions (Su et al., 2021) whose pairs are a half apart: `[a cos - b sin, b cos + a sin]` along the last axis, where x is `[a, b]`.
+ * `cos` and `sin` have at most as many axes as x, half of its last one, and are broadcast to it over the others; x has rank 4 at most.
+ */
+export type RotaryFusion = FusedBy<
+  "tfm.Rotary",
+  readonly [x: string, cos: string, sin: string],
+  Readonly<Record<never, never>>
+>;
+
+/** Sine or cosine, element by element, of an angle of any size; x has any rank. */
+export type SineFusion = FusedBy<"tfm.Sine", readonly [x: string], { readonly of: "sin" | "cos" }>;
+
+export type Fusion =
+  | AttentionFusion
+  | LayerNormFusion
+  | RmsNormFusion
+  | ActivationFusion
+  | GatedFusion
+  | SoftmaxFusion
+  | RotaryFusion
+  | SineFusion;
 export type FusionOp = Fusion["op"];
 
 /** `userDefinedMetadata.tfm` of a compiled `model.json`. */

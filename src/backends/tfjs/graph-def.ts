@@ -8,15 +8,28 @@ export type AttrValue =
   | { readonly f: number }
   | { readonly s: string }
   | { readonly shape: { readonly dim: readonly { readonly size: string }[] } }
+  | { readonly func: { readonly name: string } }
   | { readonly list: { readonly s: readonly string[] } | { readonly i: readonly string[] } };
 
-export type DataType = "DT_FLOAT" | "DT_INT32" | "DT_BOOL";
+/** A variant is a list of tensors. */
+export type DataType = "DT_FLOAT" | "DT_INT32" | "DT_BOOL" | "DT_VARIANT";
 
 export interface NodeDef {
   readonly name: string;
   readonly op: string;
   readonly input?: readonly string[];
   readonly attr?: Readonly<Record<string, AttrValue>>;
+}
+
+/** A function of a loop: its arguments are nodes of its own, by their names; `ret` says which node each result is. */
+export interface FunctionDef {
+  readonly signature: {
+    readonly name: string;
+    readonly inputArg: readonly { readonly name: string; readonly type: DataType }[];
+    readonly outputArg: readonly { readonly name: string; readonly type: DataType }[];
+  };
+  readonly nodeDef: readonly NodeDef[];
+  readonly ret: Readonly<Record<string, string>>;
 }
 
 export interface TensorInfo {
@@ -45,13 +58,16 @@ export interface ModelJson {
   };
   readonly modelTopology: {
     readonly node: readonly NodeDef[];
-    readonly library: Readonly<Record<never, never>>;
+    readonly library: { readonly function?: readonly FunctionDef[] };
     /** The loader reads it, and wants nothing of it. */
     readonly versions: { readonly producer: number };
   };
   readonly weightsManifest: readonly { readonly paths: readonly string[]; readonly weights: readonly WeightEntry[] }[];
   readonly userDefinedMetadata?: { readonly tfm: TfmMetadata };
 }
+
+/** The weights are one sequence of bytes that the host cuts into files of this many; the last one is shorter. */
+export const SHARD_BYTES = 4 << 20;
 
 export const shapeOf = (
   dims: readonly (number | string)[],

@@ -10,7 +10,7 @@ import {
   type WrittenTensor,
 } from "../written.ts";
 import type { TfmParameter } from "./fusions.ts";
-import type { AttrValue, ModelJson, NodeDef, WeightEntry } from "./graph-def.ts";
+import type { AttrValue, FunctionDef, ModelJson, NodeDef, WeightEntry } from "./graph-def.ts";
 
 const WIDTH = { float32: 4, int32: 4, bool: 1, float16: 2, uint8: 1 } as const;
 
@@ -45,13 +45,14 @@ export function readTfjs(text: string, data: ReadBytes): WrittenGraph {
       };
     }),
   );
+  const functions = new Map((modelTopology.library?.function ?? []).map((f) => [f.signature.name, f]));
   return {
     dialect: "tfjs",
     opset: 0,
     inputs: Object.entries(signature.inputs).map(([name, info]) => ({ name, dtype: portDtype(info.dtype) })),
     outputs: Object.entries(signature.outputs).map(([name, info]) => ({ name, dtype: portDtype(info.dtype) })),
     tensors,
-    nodes: modelTopology.node.filter((n) => n.op !== "Const" && n.op !== "Placeholder").map(nodeOf),
+    nodes: nodesOf(modelTopology.node, functions),
   };
 }
 
@@ -72,18 +73,41 @@ function portDtype(dtype: string): Dtype {
   return dtype === "DT_FLOAT" ? "float" : dtype === "DT_BOOL" ? "bool" : "int";
 }
 
-function nodeOf({ name, op, input = [], attr = {} }: NodeDef): WrittenGraph["nodes"][number] {
+type Functions = ReadonlyMap<string, FunctionDef>;
+
+function nodesOf(nodes: readonly NodeDef[], functions: Functions): WrittenGraph["nodes"] {
+  return nodes.filter((n) => n.op !== "Const" && n.op !== "Placeholder").map((n) => nodeOf(n, functions));
+}
+
+/** The constants that it reads are the model's. */
+function graphOf(name: string, functions: Functions): WrittenGraph {
+  const found = functions.get(name);
+  if (!found) throw new Unreadable(`there is no function ${name}`);
+  const { signature, nodeDef, ret } = found;
+  const port = (of: string, type: string) => ({ name: of.replace(/:0$/, ""), dtype: portDtype(type) });
+  return {
+    dialect: "tfjs",
+    opset: 0,
+    inputs: signature.inputArg.map((a) => port(a.name, a.type)),
+    outputs: signature.outputArg.map((a) => port(ret[a.name] ?? a.name, a.type)),
+    tensors: [],
+    nodes: nodesOf(nodeDef, functions),
+  };
+}
+
+function nodeOf({ name, op, input = [], attr = {} }: NodeDef, functions: Functions): WrittenGraph["nodes"][number] {
   // How many results there are is said by whoever reads them: `name`, `name:1`, ...
   return {
     name,
     op,
     inputs: input.map((i) => i.replace(/:0$/, "")),
     outputs: [name],
-    attributes: Object.fromEntries(Object.entries(attr).map(([key, value]) => [key, attributeOf(value)])),
+    attributes: Object.fromEntries(Object.entries(attr).map(([key, value]) => [key, attributeOf(value, functions)])),
   };
 }
 
-function attributeOf(value: AttrValue): WrittenAttribute {
+function attributeOf(value: AttrValue, functions: Functions): WrittenAttribute {
+  if ("func" in value) return { graph: graphOf(value.func.name, functions) };
   if ("type" in value) return value.type;
   if ("b" in value) return value.b ? 1 : 0;
   if ("i" in value) return Number(value.i);

@@ -1,7 +1,6 @@
 /** @file Reads a written `model.json` again and checks that it hangs together: what the loader would otherwise find, or not. */
 import type { Signature } from "../backend.ts";
-import { SHARD_BYTES } from "./emit.ts";
-import type { ModelJson, WeightEntry } from "./graph-def.ts";
+import { SHARD_BYTES, type ModelJson, type NodeDef, type WeightEntry } from "./graph-def.ts";
 
 export interface Expected {
   readonly signature: Signature;
@@ -9,20 +8,31 @@ export interface Expected {
   readonly fileSize: (name: string) => number | undefined;
 }
 
+const plain = (ref: string): string => ref.replace(/:\d+$/, "");
+
 const WIDTH = { float32: 4, int32: 4, bool: 1, float16: 2, uint8: 1 } as const;
 
 /** What is wrong, as sentences for the compiler's authors; nothing where it is sound. */
 export function rereadTfjs(text: string, { signature, fileSize }: Expected): readonly string[] {
   const model = JSON.parse(text) as ModelJson;
   const problems: string[] = [];
-  const made = new Set<string>();
   const weights = new Set(model.weightsManifest.flatMap((g) => g.weights.map((w) => w.name)));
-  for (const { name, op, input = [] } of model.modelTopology.node) {
-    if (made.has(name)) problems.push(`there are two nodes ${name}`);
-    for (const operand of input)
-      if (!made.has(operand.replace(/:\d+$/, ""))) problems.push(`${name} reads ${operand} before it is made`);
-    if ((op === "Const") !== weights.has(name)) problems.push(`${name} (${op}) and the manifest disagree`);
-    made.add(name);
+  const follow = (nodes: readonly NodeDef[], made: Set<string>): void => {
+    for (const { name, op, input = [] } of nodes) {
+      if (made.has(name)) problems.push(`there are two nodes ${name}`);
+      for (const operand of input)
+        if (!made.has(plain(operand))) problems.push(`${name} reads ${operand} before it is made`);
+      if ((op === "Const") !== weights.has(name)) problems.push(`${name} (${op}) and the manifest disagree`);
+      made.add(name);
+    }
+  };
+  const made = new Set<string>();
+  follow(model.modelTopology.node, made);
+  for (const { signature: own, nodeDef, ret } of model.modelTopology.library.function ?? []) {
+    const inside = new Set(own.inputArg.map((a) => a.name));
+    follow(nodeDef, inside);
+    for (const { name } of own.outputArg)
+      if (!inside.has(plain(ret[name] ?? ""))) problems.push(`${own.name} gives ${ret[name]}, which nothing makes`);
   }
   for (const side of ["inputs", "outputs"] as const) {
     const found = Object.keys(model.signature[side]);

@@ -22,8 +22,8 @@ const seriesFrom = (last: number): readonly number[] => {
   }
   return terms;
 };
-const SIN = seriesFrom(17);
-const COS = seriesFrom(18);
+export const SIN = seriesFrom(17);
+export const COS = seriesFrom(18);
 
 export interface Reduced {
   /** The angle less whole turns. */

@@ -184,7 +184,8 @@ function axisOf(
 
 /** Puts nodes that read pieces in the places of those that read the whole. */
 class InPieces {
-  private readonly wholes = new Map<Tensor, Tensor>();
+  /** Of the graph whose nodes these are: a loop's body does not see those of another. */
+  private wholes = new Map<Tensor, Tensor>();
   private made: OnnxNode[] = [];
 
   constructor(
@@ -193,6 +194,7 @@ class InPieces {
   ) {}
 
   node(node: OnnxNode): readonly OnnxNode[] {
+    if (node.op === "Scan") return [this.withBody(node)];
     const at = node.inputs.findIndex((t) => t && this.cuts.has(t));
     if (at < 0) return [node];
     this.made = [];
@@ -207,6 +209,16 @@ class InPieces {
     if (joined) this.made.push({ ...node, ...joined, outputs: node.outputs });
     else this.made.push({ ...node, inputs: node.inputs.map((t) => t && this.whole(t)) });
     return this.made;
+  }
+
+  private withBody(scan: OnnxNode): OnnxNode {
+    const { body } = scan.attributes;
+    if (typeof body !== "object" || !("graph" in body)) return scan;
+    const { wholes } = this;
+    this.wholes = new Map();
+    const nodes = body.graph.nodes.flatMap((n) => this.node(n));
+    this.wholes = wholes;
+    return { ...scan, attributes: { ...scan.attributes, body: { graph: { ...body.graph, nodes } } } };
   }
 
   /** Each piece gives some of the result's columns, or of its rows. */

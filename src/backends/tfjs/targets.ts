@@ -43,7 +43,8 @@ const COMMON = {
   slices: "sizes",
   countsFromEnd: false,
   gatherAligned: false,
-  loops: false,
+  // So many nodes one after the other take long to load, and a loop can only be run by `executeAsync`, and not be trained.
+  unrolls: 1024,
   lastDimensionOnly: true,
   castsWeights: false,
   costs: PASSES,

@@ -19,13 +19,13 @@ import { Exit, type ExitCode } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { parametersOf, totalElements } from "../measure.ts";
 import type { CacheForm } from "../../backends/onnx/targets.ts";
-import { backendOf, type Part, type TargetOptions } from "../parts.ts";
+import { backendOf, type Backend, type Part, type TargetOptions } from "../parts.ts";
 import { portRows } from "../ports.ts";
 import { progressBar } from "../progress.ts";
 import type { LOGITS, STAGES } from "../program.ts";
 import { wholeRun } from "../record.ts";
 import { fail, say, sayJson, usage, type JsonOption } from "../report.ts";
-import { explanation, rewritesJson } from "../rewrites.ts";
+import { explanation, rewritesJson, writtenOutJson } from "../rewrites.ts";
 import { sourceHash } from "../source-hash.ts";
 import { isFolder, resolveSource, type Source, type SourceOptions } from "../source.ts";
 import { printSyntax, printTypes } from "../stages.ts";
@@ -98,7 +98,7 @@ export async function compile(io: Io, path: string | undefined, options: Compile
   const early = earlyStage(options.emit, model, prepared.value);
   if (early !== undefined) return emitted(io, early, diagnostics);
   if (options.out === undefined && options.emit === undefined)
-    return explained(io, prepared.value, options, diagnostics);
+    return explained(io, prepared.value, backend, options, diagnostics);
   const { value: weights, diagnostics: said } = weightsOf(model, options.weights ?? source.folder, options.seed);
   diagnostics.push(...said);
   if (!weights) return fail(io, options, diagnostics);
@@ -134,12 +134,12 @@ export async function compile(io: Io, path: string | undefined, options: Compile
     if (options.json)
       sayJson(io, diagnostics, {
         ...asJson(job, made),
-        ...(options.explain ? { rewrites: rewritesJson(prepared.value) } : {}),
+        ...(options.explain ? explainedJson(prepared.value, backend) : {}),
       });
     else {
       say(io, diagnostics);
       io.out(asText(job, made));
-      if (options.explain) io.out(explanation(prepared.value));
+      if (options.explain) io.out(explanation(prepared.value, backend.writtenOut));
     }
     return Exit.ok;
   } finally {
@@ -194,15 +194,20 @@ function emitted(io: Io, text: string, diagnostics: readonly Diagnostic[]): Exit
   return Exit.ok;
 }
 
-/** What the rewrites did, and nothing else. */
+function explainedJson(graphs: readonly Prepared[], backend: Backend): object {
+  return { rewrites: rewritesJson(graphs), writtenOut: graphs.flatMap((g) => writtenOutJson(g, backend.writtenOut)) };
+}
+
+/** What the rewrites and kernels did, and nothing else. */
 function explained(
   io: Io,
   graphs: readonly Prepared[],
+  backend: Backend,
   options: CompileOptions,
   diagnostics: readonly Diagnostic[],
 ): ExitCode {
-  if (!options.json) return emitted(io, explanation(graphs), diagnostics);
-  sayJson(io, diagnostics, { rewrites: rewritesJson(graphs) });
+  if (!options.json) return emitted(io, explanation(graphs, backend.writtenOut), diagnostics);
+  sayJson(io, diagnostics, explainedJson(graphs, backend));
   return Exit.ok;
 }
 

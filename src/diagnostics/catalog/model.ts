@@ -51,14 +51,6 @@ export const modelCodes = {
     wrong: "model m() {\n  input x: float[batch, features]\n  output y = x -> linear(3)\n}",
     right: "model m(features = 64) {\n  input x: float[batch, features]\n  output y = x -> linear(3)\n}",
   }),
-  "model/loop": entry<{ target: string }>({
-    severity: "error",
-    message: (p) => `${p.target} has no loop for this scan`,
-    why: "A scan goes from place to place, as often as there are places, which is known only when the model runs. A graph of TensorFlow.js that loops cannot be run at once: its executor waits for the device after every place. Where the number of places is fixed, they are written out one after the other.",
-    mend: "Fix the length with `--size seq=1` (one place a step, with a cache) or another number, compile for ONNX, which has loops, or write the recurrence as an attention, a sum or a cumulative sum.",
-    wrong: "tfm compile examples/linear-recurrence.tfm -o out -t tfjs",
-    right: "tfm compile examples/linear-recurrence.tfm -o out -t tfjs --size seq=1",
-  }),
   "model/bare": entry({
     severity: "error",
     message: () => "this is no stack of blocks",

@@ -68,6 +68,44 @@ function range(a: Application): Value {
   return a.net.listed(all, [count], a.net.dtype(a.input(0)));
 }
 
+/** Lists of tensors, by the value that stands for each: one is never changed, writing into it gives another. */
+const lists = new WeakMap<Value, readonly (Value | undefined)[]>();
+
+function listed({ net }: Application, items: readonly (Value | undefined)[]): Value {
+  const value = { ...net.number(0, "int") };
+  lists.set(value, items);
+  return value;
+}
+
+function itemsOf(a: Application, i: number): readonly (Value | undefined)[] {
+  const items = lists.get(a.input(i));
+  if (!items) throw new Unread(`operand ${i} is no list`);
+  return items;
+}
+
+function stacked(a: Application): Value {
+  const items = itemsOf(a, 0).map((x, i) => {
+    if (!x) throw new Unread(`place ${i} of the list was never written`);
+    return { ...x, dims: [undefined, ...x.dims] };
+  });
+  if (items.length === 0) throw new Unread("a list of nothing");
+  return a.net.concat(items, 0);
+}
+
+/** More rounds than any case that is drawn takes: a loop that goes on without end is not followed. */
+const MOST_ROUNDS = 10_000;
+
+/** Its condition must not depend on what the model is given. */
+function loop(a: Application): readonly Value[] {
+  const [goesOn, body] = [a.graph("cond"), a.graph("body")];
+  let round = a.inputs;
+  for (let i = 0; a.net.numbers(a.body(goesOn, round)[0]!)[0] !== 0; i++) {
+    if (i === MOST_ROUNDS) throw new Unread(`a loop of more than ${MOST_ROUNDS} rounds`);
+    round = a.body(body, round);
+  }
+  return round;
+}
+
 export const tfjs: Readonly<Record<string, Meaning>> = {
   Abs: plain("abs"),
   Add: plain("add"),
@@ -135,9 +173,25 @@ export const tfjs: Readonly<Record<string, Meaning>> = {
   Softmax: (a) => a.net.softmax(a.input(0), -1),
   SplitV: split,
   Sqrt: plain("sqrt"),
+  Squeeze: (a) => {
+    const gone = a.ints("squeeze_dims") ?? [];
+    const x = a.input(0);
+    if (gone.length === 0) throw new Unread("Squeeze of whichever dimensions are one");
+    return { ...x, dims: x.dims.filter((_, i) => !gone.includes(i)) };
+  },
+  StatelessWhile: loop,
   Sub: plain("sub"),
   Sum: reduction("sum"),
   Tanh: plain("tanh"),
+  TensorListReserve: (a) => listed(a, Array.from({ length: a.number(1) })),
+  TensorListSetItem: (a) => {
+    const at = a.number(1);
+    return listed(
+      a,
+      itemsOf(a, 0).map((x, i) => (i === at ? a.input(2) : x)),
+    );
+  },
+  TensorListStack: stacked,
   TopKV2: (a) => a.net.topK(a.input(0), -1, a.number(1)),
   Transpose: (a) => a.net.transpose(a.input(0), a.numbers(1)),
   _FusedMatMul: fusedMatMul,

@@ -1,7 +1,7 @@
 /** @file The compiler behind the playground: a program and what is to be seen of it, to that. */
 import { keeps } from "../../backends/onnx/targets.ts";
-import { emitTfjs, SHARD_BYTES, type TfjsArtifact } from "../../backends/tfjs/emit.ts";
-import { refusals } from "../../backends/tfjs/refuse.ts";
+import { emitTfjs, type TfjsArtifact } from "../../backends/tfjs/emit.ts";
+import { SHARD_BYTES } from "../../backends/tfjs/graph-def.ts";
 import { tfjsKeeps } from "../../backends/tfjs/targets.ts";
 import { parametersOf, totalElements } from "../../cli/measure.ts";
 import { portsOf } from "../../cli/record.ts";
@@ -95,8 +95,7 @@ function runnable(model: Elaborated): { run: Runnable } | { error: string } {
     };
   const { value, diagnostics } = prepare(model, { cache: false, optimize: true, keeps: tfjsKeeps });
   const [prepared] = value ?? [];
-  const problems = [...diagnostics, ...(prepared ? refusals(prepared.graph) : [])];
-  if (!prepared || hasErrors(problems)) return { error: worded(problems) };
+  if (!prepared || hasErrors(diagnostics)) return { error: worded(diagnostics) };
   const artifact = artifactOf(model, prepared);
   const weights = drawn(model);
   const evaluate = (): never => {

@@ -23,6 +23,8 @@ export type RuntimeErrorCode =
   | "tensor-leak"
   /** Gradients were asked for where TensorFlow.js has not registered them. */
   | "no-gradients"
+  /** It has loops, which only `executeAsync` runs, and which have no gradients. */
+  | "has-loops"
   | "disposed";
 
 export class TfjsRuntimeError extends Error {

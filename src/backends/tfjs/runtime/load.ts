@@ -3,10 +3,11 @@ import type { Fusion, TfmParameter } from "../fusions.ts";
 import type { ModelJson } from "../graph-def.ts";
 import { BACKENDS, useBackend, type Backend } from "./backend.ts";
 import { TfjsRuntimeError } from "./errors.ts";
-import { registerFused } from "./kernels/register.ts";
+import { FUSED, registerFused } from "./kernels/register.ts";
 import { checkIds, fillInputs, signatureOf, type RuntimeSignature, type Values } from "./ports.ts";
 import { withFusions } from "./rewrite.ts";
 import { folderAt, readModel, type ModelSource } from "./source.ts";
+import { readWeights, type LoadProgress } from "./weights.ts";
 import type { GraphModel, NamedTensorMap, Tensor, Tf } from "./tf.ts";
 
 export interface LoadOptions {
@@ -16,6 +17,10 @@ export interface LoadOptions {
   readonly file?: string;
   /** Use fused kernels where the backend has them (default). A model that is to be trained must not. */
   readonly fuse?: boolean;
+  /** Stops loading: `load` then throws the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** How much of the weights is there, again and again. */
+  readonly onProgress?: (progress: LoadProgress) => void;
 }
 
 /**
@@ -25,35 +30,37 @@ export interface LoadOptions {
 export async function load(tf: Tf, from: string | ModelSource, options: LoadOptions = {}): Promise<TfjsModel> {
   const { backends = BACKENDS, file = "model.json", fuse = true } = options;
   const source = typeof from === "string" ? folderAt(from) : from;
-  const { model, metadata, record, weights } = await readModel(source, file);
+  options.signal?.throwIfAborted();
+  const { model, metadata, record, folder } = await readModel(source, file);
   const backend = await useBackend(tf, backends);
-  const fusions = fuse && backend.name === "webgpu" ? (metadata?.fusions ?? []) : [];
+  // What a later compiler knows of and this one does not is left as it is.
+  const known = (metadata?.fusions ?? []).filter((f) => f.op in FUSED);
+  const fusions = fuse && backend.name === "webgpu" ? known : [];
   if (fusions.length > 0) registerFused(tf);
   const rewritten = withFusions(model, fusions);
-  const graph = await opened(tf, source, rewritten, weights);
+  const graph = await opened(tf, source, rewritten);
+  const weights = await readWeights(tf, source, folder, model.weightsManifest, () => backend.check(), options);
+  give(graph, weights);
   return new TfjsModel(tf, backend, graph, {
     signature: signatureOf(model, record, file),
     nodes: new Map(Object.entries(rewritten.signature.outputs).map(([name, info]) => [name, info.name])),
     fusions,
     parameters: metadata?.parameters ?? [],
+    asynchronous: metadata?.asynchronous ?? false,
   });
 }
 
-async function opened(
-  tf: Tf,
-  source: ModelSource,
-  model: ModelJson,
-  weights: readonly ArrayBuffer[],
-): Promise<GraphModel> {
-  const { modelTopology, signature, weightsManifest } = model;
+/** The graph, without its weights yet: `loadGraphModel` would want the bytes of all of them first. */
+async function opened(tf: Tf, source: ModelSource, model: ModelJson): Promise<GraphModel> {
+  const { modelTopology, signature } = model;
   try {
     return await tf.loadGraphModel({
       load: async () => ({
         format: "graph-model",
         modelTopology: modelTopology as object,
         signature: signature as object,
-        weightSpecs: weightsManifest.flatMap((g) => g.weights) as never,
-        weightData: weights as ArrayBuffer[],
+        weightSpecs: [],
+        weightData: new ArrayBuffer(0),
       }),
     });
   } catch (e) {
@@ -65,12 +72,19 @@ async function opened(
   }
 }
 
+/** What TensorFlow.js itself does with weights that it has read. */
+function give(graph: GraphModel, weights: ReadonlyMap<string, Tensor>): void {
+  const { executor } = graph as unknown as { readonly executor: { weightMap: Record<string, Tensor[]> } };
+  executor.weightMap = Object.fromEntries([...weights].map(([name, tensor]) => [name, [tensor]]));
+}
+
 interface Parts {
   readonly signature: RuntimeSignature;
   /** The nodes that give the outputs. */
   readonly nodes: ReadonlyMap<string, string>;
   readonly fusions: readonly Fusion[];
   readonly parameters: readonly TfmParameter[];
+  readonly asynchronous: boolean;
 }
 
 /** A loaded model. `dispose` frees its weights. */
@@ -123,7 +137,7 @@ export class TfjsModel {
     for (const [name, { port, values }] of filled) feeds[name] = this.tensor(values, port.dtype);
     let made: readonly Tensor[] = [];
     try {
-      made = this.execute(feeds, outputs);
+      made = await this.executeAsync(feeds, outputs);
       const data = await Promise.all(made.map((t) => t.data()));
       // A device that is lost gives zeros.
       this.using.check();
@@ -139,11 +153,14 @@ export class TfjsModel {
    */
   execute(feeds: NamedTensorMap, outputs: readonly string[]): readonly Tensor[] {
     this.usable();
+    if (this.asynchronous)
+      throw new TfjsRuntimeError(
+        "has-loops",
+        "the model has loops, whose rounds are waited for",
+        "use executeAsync, or compile it with the loop's length fixed: --size seq=1",
+      );
     const before = this.tf.memory().numTensors;
-    const made = this.graph.execute(
-      feeds,
-      outputs.map((o) => this.parts.nodes.get(o) ?? o),
-    );
+    const made = this.graph.execute(feeds, this.nodesOf(outputs));
     const tensors = Array.isArray(made) ? made : [made];
     // What was fed or is a constant may come out as it is; it is counted already.
     const leaked = this.tf.memory().numTensors - before - tensors.length;
@@ -156,6 +173,26 @@ export class TfjsModel {
       );
     }
     return tensors;
+  }
+
+  /**
+   * The same for every model, with loops too. While one with loops runs, others may make tensors: that it leaves none behind is not looked
+   * at here.
+   */
+  async executeAsync(feeds: NamedTensorMap, outputs: readonly string[]): Promise<readonly Tensor[]> {
+    if (!this.asynchronous) return this.execute(feeds, outputs);
+    this.usable();
+    const made = await this.graph.executeAsync(feeds, this.nodesOf(outputs));
+    return Array.isArray(made) ? made : [made];
+  }
+
+  /** Has it loops? Then only `executeAsync` runs it, and it cannot be trained. */
+  get asynchronous(): boolean {
+    return this.parts.asynchronous;
+  }
+
+  private nodesOf(outputs: readonly string[]): string[] {
+    return outputs.map((o) => this.parts.nodes.get(o) ?? o);
   }
 
   /** What is to be fed to this input, as a tensor; the caller's to dispose of. Throws where a number is no row of its table. */

@@ -58,6 +58,12 @@ export function trainable(model: TfjsModel, output = "loss"): Trainable {
     throw new TfjsRuntimeError("no-gradients", "fused kernels have no gradients", "load the model with fuse: false");
   if (parameters.length === 0)
     throw new TfjsRuntimeError("no-gradients", "model.json does not say what its weights are", "compile it again");
+  if (model.asynchronous)
+    throw new TfjsRuntimeError(
+      "has-loops",
+      "TensorFlow.js has no gradients of loops",
+      "compile it with the loop's length fixed: --size seq=64",
+    );
   if (tf.getGradient("BatchMatMul") === undefined)
     throw new TfjsRuntimeError(
       "no-gradients",

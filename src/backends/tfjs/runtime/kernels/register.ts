@@ -5,6 +5,8 @@ import { activationKernel, gatedKernel } from "./activation.ts";
 import { attentionKernel } from "./attention.ts";
 import { normKernel, softmaxKernel } from "./norm.ts";
 import type { GpuBackend } from "./program.ts";
+import { rotaryKernel } from "./rotary.ts";
+import { sineKernel } from "./sine.ts";
 
 type Attrs = Readonly<Record<string, unknown>>;
 type Operands = Readonly<Record<string, TensorInfo | undefined>>;
@@ -53,6 +55,14 @@ export const FUSED: { readonly [K in FusionOp]: Fused } = {
     kernel: (gpu, o, attrs) => gatedKernel(gpu, [o["gate"]!, o["up"]!], attrs as { activation: Activation }),
   },
   "tfm.Softmax": { operands: ["x"], kernel: (gpu, o) => softmaxKernel(gpu, [o["x"]!]) },
+  "tfm.Rotary": {
+    operands: ["x", "cos", "sin"],
+    kernel: (gpu, o) => rotaryKernel(gpu, [ofRank4(o["x"])!, ofRank4(o["cos"])!, ofRank4(o["sin"])!], o["x"]!.shape),
+  },
+  "tfm.Sine": {
+    operands: ["x"],
+    kernel: (gpu, o, attrs) => sineKernel(gpu, [o["x"]!], attrs as { of: "sin" | "cos" }),
+  },
 };
 
 /** The attribute that says which operands a node has, `1` or `0` each, in order. */
