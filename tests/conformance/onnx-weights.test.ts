@@ -323,6 +323,15 @@ describe("products of one value", () => {
     expect(emit(tied, store({}), "onnx", "cuda").nodeCounts).toEqual({ Gemm: 2, Neg: 1 });
   });
 
+  it("are at most seven at a time: WebGPU binds no more buffers", () => {
+    const graph = graphOf((g) => {
+      const value = g.in("x", "float", "seq", "in=4");
+      for (let i = 0; i < 9; i++)
+        g.out(`y${i}`, g.op("dot", [value, g.weight(`w${i}`, `o${i}=3`, "in=4")], { over: ["in"] }));
+    });
+    expect(emit(graph, store({}), "onnx", "webgpu").nodeCounts).toEqual({ Gemm: 2, Split: 2 });
+  });
+
   const tensorsOnly = (tensors: Readonly<Record<string, Stored>>): Record<string, Stored> =>
     Object.fromEntries(Object.entries(tensors).filter(([path]) => path.endsWith(".weight")));
 });

@@ -14,6 +14,12 @@ import { Elem, type Tensor } from "./writer.ts";
 
 type Dot = NodeOf<"dot">;
 
+/**
+ * What a kernel that takes a product apart can write: WebGPU binds eight buffers at least, of which it reads one
+ * (`maxStorageBuffersPerShaderStage`; W3C, WebGPU, 3.6.2).
+ */
+const MOST_PARTS = 7;
+
 /** One of the products. */
 interface Member {
   readonly node: Dot;
@@ -39,7 +45,7 @@ export function emitPacked(e: Emitter, node: Dot, scope: Scope): boolean {
     return member && goTogether(own, member) ? [member] : [];
   });
   if (others.length === 0) return false;
-  emit(e, x, [own, ...others], scope);
+  emit(e, x, [own, ...others].slice(0, MOST_PARTS), scope);
   return true;
 }
 
