@@ -52,6 +52,11 @@ export const ROUNDING = {
   U8: [2 ** -23, 2 ** -7],
 } as const;
 
+/** Whether its numbers are stored as halves. */
+export function isHalf(tensor: WrittenTensor): boolean {
+  return tensor.rounding === ROUNDING.F16;
+}
+
 export interface WrittenPort {
   readonly name: string;
   readonly dtype: Dtype;

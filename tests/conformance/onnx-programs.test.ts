@@ -74,6 +74,25 @@ model m(vocab = 19, hidden = 12, heads = 6) grows seq {
   output y = tokens -> embed(vocab) -> one -> shift -> one x2 -> shift -> one -> head: linear(vocab)
 }`,
   },
+  // A row of the mask is closed everywhere at place 0.
+  "heads that talk, under a mask that hides a place from itself": {
+    text: `
+block talking() given hidden, heads {
+  input x: [..., seq, hidden]
+  dim width = hidden / heads
+  dim mixed = heads
+  param before: [heads, mixed] = normal(0.5)
+  let k = x -> k: linear(heads, width) -> keep[seq -> keys]
+  let v = x -> v: linear(heads, width) -> keep[seq -> keys]
+  let scores = dot(dot(x -> q: linear(heads, width), k, over = width), before, over = heads)
+  let shares = softmax(where(position(keys) < position(seq), scores, -inf), over = keys)
+  output x + dot(shares[mixed -> heads], v, over = keys)[(heads, width) -> hidden]
+}
+model m(vocab = 19, hidden = 12, heads = 3) grows seq {
+  input tokens as "input_ids": int[batch, seq]
+  output y = tokens -> embed(vocab) -> talking x2 -> head: linear(vocab)
+}`,
+  },
   "token shift": { text: program("token_shift -> linear(5)") },
 };
 

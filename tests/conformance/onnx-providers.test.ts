@@ -239,6 +239,18 @@ test.each(["llama3_1", "t5", "bert-pretraining"])("%s in float16", async (name) 
   }
 });
 
+test("the angles of rotary positions are products of float64 on webgpu, which run where their sines do", () => {
+  const [graph] = graphsOf(decoder("gqa(2, rope())"), "webgpu");
+  const { graph: model } = deserialize(written(graph!, "webgpu").model);
+  const { graph: own } = deserialize(written(graph!, "cuda").model);
+  const angleOf = (nodes: readonly onnx.INodeProto[]): onnx.INodeProto =>
+    nodes.find((n) => n.output![0] === nodes.find((s) => s.opType === "Sin")!.input![0])!;
+  expect(angleOf(own!.node!).opType).toBe("Mul");
+  const cast = angleOf(model!.node!);
+  expect(cast).toMatchObject({ opType: "Cast" });
+  expect(model!.node!.find((n) => n.output![0] === cast.input![0])!.opType).toBe("Transpose");
+});
+
 test("in float16 a layer has no cast, and a sum of some hundreds stays finite", async () => {
   const settings = { vocab: 19, hidden: 32, heads: 4, kv_heads: 2, layers: 4, intermediate: 16 };
   const { value } = elaborateText(undefined, { model: "llama_lm", settings });

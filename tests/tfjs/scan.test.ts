@@ -106,7 +106,7 @@ describe("of a length that is not known", () => {
     await decoder.close();
   });
 
-  test("what cannot wait says so", async () => {
+  test("what cannot wait, and what has nothing to go through, says so", async () => {
     const out = await open("no-wait", "--no-cache");
     const tf = await tensorflow();
     const model = await load(tf, folderSource(out), { backends: ["cpu"] });
@@ -114,6 +114,9 @@ describe("of a length that is not known", () => {
     expect(() => model.execute({ input_ids: ids }, ["logits"])).toThrow(/has loops.*use executeAsync/);
     expect(() => trainable(model, "logits")).toThrow(/no gradients of loops.*--size/);
     ids.dispose();
+    const before = tf.memory().numTensors;
+    await expect(model.run({ input_ids: { dims: [1, 0], data: [] } })).rejects.toThrow(/input_ids has no places/);
+    expect(tf.memory().numTensors).toBe(before);
     model.dispose();
   });
 

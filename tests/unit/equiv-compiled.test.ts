@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import proto, { type onnx } from "onnx-proto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { meantBy } from "../../src/equivalence/artifact/constants.ts";
 import { jointOf, placementOf, type Weight } from "../../src/equivalence/artifact/artifact.ts";
 import { tfm } from "../support/cli.ts";
 
@@ -83,6 +84,13 @@ test("a scale over a cap is one constant of the file, and stands for that real",
 `,
   );
   expect(await answer(program, "--with", "compiled")).toMatchObject({ status: 0, equal: true, verdict: "proved" });
+});
+
+test("a third, rounded to a half, stands for the program's third", () => {
+  const meant = meantBy([1 / 3, 7]);
+  expect(meant(0.333251953125, true)).toBe(1 / 3);
+  expect(meant(Math.fround(1 / 21))).toBe(1 / 3 / 7);
+  expect(meant(-30_000, true)).toBe(-Infinity);
 });
 
 test("weights of the same numbers are told apart by the names that a packed tensor's joins", () => {

@@ -1,5 +1,5 @@
 /** @file Elementwise operators, constants and operators over axes. */
-import type { NodeOf, Value } from "../../ir/graph.ts";
+import type { Graph, NodeOf, Value } from "../../ir/graph.ts";
 import type { Size } from "../../ir/size.ts";
 import type { Axis, Type } from "../../ir/type.ts";
 import { isolated } from "../../layout/choose.ts";
@@ -201,7 +201,7 @@ export const emitSoftmax: Emit<"softmax"> = (e, node, scope) => {
   const x = e.as(scope.get(node.inputs[0]!), "float");
   const { layout, at: axis } = alongDimension(e, x, node.attrs.over);
   const scores = e.book.read(x, layout);
-  if (!mayBeMinusInfinity(node.inputs[0]!, producers(scope))) {
+  if (!mayBeMinusInfinity(node.inputs[0]!, producers(scope.graph))) {
     return [e.book.made(e.writer.add("Softmax", [scores], { axis }), layout, typeOf(node))];
   }
   const lowest = e.writer.float(e.lowest);
@@ -211,8 +211,9 @@ export const emitSoftmax: Emit<"softmax"> = (e, node, scope) => {
   return [e.book.made(e.writer.add("Where", [seen, share, e.writer.float(0)], {}, Elem.float), layout, typeOf(node))];
 };
 
-function producers(scope: Scope): ReadonlyMap<number, NodeOf<PrimitiveName>> {
-  return new Map(scope.graph.nodes.flatMap((n) => n.outputs.map((o) => [o.id, n as NodeOf<PrimitiveName>] as const)));
+/** The nodes of a graph by the values that they make. */
+export function producers(graph: Graph): ReadonlyMap<number, NodeOf<PrimitiveName>> {
+  return new Map(graph.nodes.flatMap((n) => n.outputs.map((o) => [o.id, n as NodeOf<PrimitiveName>] as const)));
 }
 
 /** Operators whose results are finite where their operands are reasonable numbers, or even where they are not. */
@@ -230,7 +231,7 @@ const FINITE: ReadonlySet<PrimitiveName> = new Set<PrimitiveName>([
 ]);
 
 /** Can -inf have got into this value on purpose: through a constant, an input, a logarithm? */
-function mayBeMinusInfinity(value: Value, made: ReadonlyMap<number, NodeOf<PrimitiveName>>): boolean {
+export function mayBeMinusInfinity(value: Value, made: ReadonlyMap<number, NodeOf<PrimitiveName>>): boolean {
   const node = made.get(value.id);
   if (!node) return true;
   if (node.op === "constant") return (node as NodeOf<"constant">).attrs.value === -Infinity;

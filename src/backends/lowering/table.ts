@@ -2,6 +2,7 @@
 import * as axes from "./axes.ts";
 import { emitDot } from "./dot.ts";
 import type { Lowering } from "./emitter.ts";
+import { emitMaskedSoftmax, emitWhereOrTilt } from "./hidden.ts";
 import * as numbers from "./numbers.ts";
 import * as time from "./time.ts";
 
@@ -48,7 +49,7 @@ export const table: Lowering["table"] = {
   greater_equal: comparison("GreaterOrEqual"),
   and: plain("And"),
   or: plain("Or"),
-  where: numbers.emitWhere,
+  where: emitWhereOrTilt,
 
   sum: emitReduction("ReduceSum"),
   mean: emitReduction("ReduceMean"),
@@ -57,7 +58,7 @@ export const table: Lowering["table"] = {
   any: emitTruth("ReduceMax"),
   all: emitTruth("ReduceMin"),
   cumulative_sum: numbers.emitCumulativeSum,
-  softmax: numbers.emitSoftmax,
+  softmax: emitMaskedSoftmax,
   dot: emitDot,
 
   rename: axes.emitRename,

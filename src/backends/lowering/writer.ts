@@ -4,7 +4,7 @@
  */
 
 /** Element types, by ONNX's numbers. */
-export const Elem = { float: 1, int32: 6, int64: 7, bool: 9, float16: 10, bfloat16: 16 } as const;
+export const Elem = { float: 1, int32: 6, int64: 7, bool: 9, float16: 10, double: 11, bfloat16: 16 } as const;
 export type Elem = (typeof Elem)[keyof typeof Elem];
 
 /** An edge of the graph. Its name may change until the model is encoded: an output's tensor gets the output's name. */

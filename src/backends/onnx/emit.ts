@@ -4,6 +4,7 @@ import type { Entry } from "../../layout/book.ts";
 import { printLayout } from "../../layout/print.ts";
 import type { PlannedTensor, Port, Producer, Signature, Weights } from "../backend.ts";
 import { Emitter } from "../lowering/emitter.ts";
+import { anglesOnHost } from "./angles.ts";
 import { AttentionKernels, type Reason } from "./attention.ts";
 import { inHalf } from "./half.ts";
 import { serialize } from "./serialize.ts";
@@ -75,6 +76,7 @@ export function emitOnnx(graph: VerifiedGraph, options: OnnxOptions): OnnxArtifa
   });
   const { writer } = e;
   e.model(form?.graph ?? graph, form);
+  if (target.anglesOnHost) anglesOnHost(writer);
   fuseSkipNorms(writer, target, options.dtype === "float16");
   const own = new Set([...graph.inputs, ...graph.outputs].map((port) => port.outside ?? port.name));
   const encodable =

@@ -41,6 +41,8 @@ export interface OnnxTarget extends Target {
    * before their places, in each.
    */
   readonly repeatsAngles: boolean;
+  /** Sines and cosines run on the CPU: so do the products before them. */
+  readonly anglesOnHost: boolean;
   /** In a graph of float16 as few casts as can be: what is no island is in halves throughout. */
   readonly halvesThroughout: boolean;
   /** The same of `Attention`. */
@@ -77,6 +79,7 @@ const STANDARD = {
   rotaryEmbedding: false,
   repeatsAngles: false,
   halvesThroughout: false,
+  anglesOnHost: false,
   attention: false,
   multiHeadAttention: false,
   groupQueryAttention: false,
@@ -118,6 +121,7 @@ const ONNX: { readonly [K in OnnxProvider]: OnnxTarget } = {
     costs: LAUNCHES,
     repeatsAngles: true,
     halvesThroughout: true,
+    anglesOnHost: true,
     multiHeadAttention: true,
     groupQueryAttention: true,
     attentionTakesPasts: true,

@@ -2,7 +2,7 @@
  * @file What compiled folders compute, read from their files, against a program or another folder: node by node as values of one net, which
  * is then compared as any two models are. A folder that hands on what it keeps is run in two steps beside the program's whole text.
  */
-import { Unreadable } from "../../backends/written.ts";
+import { isHalf, Unreadable } from "../../backends/written.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { float64 } from "../../ops/float64.ts";
 import type { Tensor } from "../../ops/op.ts";
@@ -324,7 +324,7 @@ class Right {
     if (!known) {
       const all = new Map<string, Value>();
       for (const t of part.graph.tensors)
-        all.set(t.name, t.isWeight ? this.weight(part, t) : this.net.listed(t.numbers(), t.dims, t.dtype));
+        all.set(t.name, t.isWeight ? this.weight(part, t) : this.net.listed(t.numbers(), t.dims, t.dtype, isHalf(t)));
       this.tensors.set(part, (known = all));
     }
     return known;

@@ -1,7 +1,8 @@
 /**
- * @file What the numbers of an artifact, which are rounded to float32, stand for. A proof is over the reals, so 1e-5 as float32 must be the
- * 1e-5 of the program, and sqrt(2) the root of two.
+ * @file What the numbers of an artifact, which are rounded to float32 or to halves, stand for. A proof is over the reals, so 1e-5 as float32
+ * must be the 1e-5 of the program, and sqrt(2) the root of two.
  */
+import { fromFloat32, toFloat32 } from "../../weights/dtypes.ts";
 
 /**
  * From here on a number that the program does not have stands for minus infinity: it is what masks add (-30000 in halves, -1e30 else), and
@@ -26,20 +27,34 @@ const WELL_KNOWN = [
  * digits, the quotient of small whole numbers, the root of one, or the product or quotient of two candidates (a scale over a cap), that
  * does; else the shortest decimal.
  */
-export function meantBy(candidates: readonly number[]): (x: number) => number {
-  const known = new Map<number, number>();
+export function meantBy(candidates: readonly number[]): Meant {
   const given = [...new Set(candidates)].filter((c) => c !== 0 && Number.isFinite(c));
-  for (const c of [...candidates, ...WELL_KNOWN])
-    for (const each of [c, -c]) {
-      const rounded = Math.fround(each);
-      if (!known.has(rounded)) known.set(rounded, each);
+  const [whole, half] = [Math.fround, toHalf].map((round) => {
+    const known = new Map<number, number>();
+    for (const c of [...candidates, ...WELL_KNOWN])
+      for (const each of [c, -c]) {
+        const rounded = round(each);
+        if (!known.has(rounded)) known.set(rounded, each);
+      }
+    return known;
+  }) as [Map<number, number>, Map<number, number>];
+  return (x, isHalf = false) => {
+    const known = isHalf ? half : whole;
+    let meant = known.get(x);
+    if (meant === undefined) {
+      if (x <= LOWEST) meant = -Infinity;
+      else meant = (isHalf ? ofTwo(x, given, toHalf) : undefined) ?? real(x, given);
+      known.set(x, meant);
     }
-  const made = new Map<number, number>();
-  return (x) => {
-    let meant = made.get(x);
-    if (meant === undefined) made.set(x, (meant = known.get(x) ?? (x <= LOWEST ? -Infinity : real(x, given))));
     return meant;
   };
+}
+
+/** What a number stands for that was rounded to float32, or to a half. */
+export type Meant = (x: number, isHalf?: boolean) => number;
+
+function toHalf(x: number): number {
+  return toFloat32("F16", fromFloat32("F16", Float32Array.of(x)))[0]!;
 }
 
 function real(x: number, given: readonly number[]): number {
@@ -58,11 +73,11 @@ function real(x: number, given: readonly number[]): number {
   return ofTwo(x, given) ?? short.value;
 }
 
-function ofTwo(x: number, given: readonly number[]): number | undefined {
+function ofTwo(x: number, given: readonly number[], round = Math.fround): number | undefined {
+  const size = Math.abs(x);
   for (const a of given)
     for (const b of given)
-      for (const value of [a * b, a / b])
-        if (Math.fround(Math.abs(value)) === Math.abs(x)) return Math.sign(x) * Math.abs(value);
+      for (const value of [Math.abs(a * b), Math.abs(a / b)]) if (round(value) === size) return Math.sign(x) * value;
   return undefined;
 }
 

@@ -8,6 +8,7 @@ import type { AttrsOf, PrimitiveName } from "../../ops/attributes.ts";
 import { Size } from "../../ir/size.ts";
 import type { Dtype } from "../../ir/type.ts";
 import { compute, type Values } from "../evaluate.ts";
+import type { Meant } from "./constants.ts";
 import type { Flat } from "../flat.ts";
 
 export interface Value {
@@ -35,8 +36,7 @@ export class Net {
 
   constructor(
     readonly flat: Flat,
-    /** What a float of the artifact, rounded to float32, stands for. */
-    readonly meant: (x: number) => number,
+    readonly meant: Meant,
   ) {}
 
   // ── Shapes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,8 +179,8 @@ export class Net {
   }
 
   /** A constant of the artifact. */
-  listed(numbers: ArrayLike<number>, shape: readonly number[], dtype: Dtype): Value {
-    const all = Array.from(numbers, (x) => (dtype === "float" ? this.meant(x) : x));
+  listed(numbers: ArrayLike<number>, shape: readonly number[], dtype: Dtype, isHalf = false): Value {
+    const all = Array.from(numbers, (x) => (dtype === "float" ? this.meant(x, isHalf) : x));
     if (Array.from(numbers).includes(-Infinity)) void this.minusInfinity;
     const [first] = all;
     if (first === undefined) return this.expand({ ...this.number(0, dtype), dims: shape.map(() => undefined) }, shape);

@@ -1,5 +1,5 @@
 /** @file Runs a graph of an artifact in a net: its nodes, one after the other, on given inputs. */
-import type { WrittenGraph } from "../../backends/written.ts";
+import { isHalf, type WrittenGraph } from "../../backends/written.ts";
 import { Unread, type Net, type Value } from "./net.ts";
 import { onnx } from "./onnx.ts";
 import { Application, type Meaning } from "./operator.ts";
@@ -57,7 +57,7 @@ function runBody(
 ): readonly Value[] {
   const given = new Map(around);
   for (const [i, port] of body.inputs.entries()) given.set(port.name, inputs[i]!);
-  for (const t of body.tensors) given.set(t.name, net.listed(t.numbers(), t.dims, t.dtype));
+  for (const t of body.tensors) given.set(t.name, net.listed(t.numbers(), t.dims, t.dtype, isHalf(t)));
   const values = runGraph(net, body, given);
   return body.outputs.map((o) => values.get(o.name)!);
 }

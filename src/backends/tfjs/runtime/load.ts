@@ -182,6 +182,13 @@ export class TfjsModel {
   async executeAsync(feeds: NamedTensorMap, outputs: readonly string[]): Promise<readonly Tensor[]> {
     if (!this.asynchronous) return this.execute(feeds, outputs);
     this.usable();
+    const none = this.signature.inputs.find(({ name }) => feeds[name]?.size === 0);
+    if (none)
+      throw new TfjsRuntimeError(
+        "input-shape",
+        `${none.name} has no places, and the model's loops go through one at least`,
+        "give it one place or more",
+      );
     const made = await this.graph.executeAsync(feeds, this.nodesOf(outputs));
     return Array.isArray(made) ? made : [made];
   }
