@@ -295,6 +295,8 @@ function elaborated(
   const made = graphOf(e, loaded, target, request, outside);
   if (!made || reporter.hasErrors) return undefined;
   const graph = removeDead(e.builder.build());
+  checkWeights(e, graph);
+  if (reporter.hasErrors) return undefined;
   const { map } = from ?? {};
   return {
     model: name,
@@ -311,6 +313,21 @@ function elaborated(
     tasks: map ? taskForms(map) : new Map<string, readonly string[]>(),
     stateNames: (path) => (map ? stateNames(map, path) : undefined),
   };
+}
+
+/** Every weight has a size, which no input leaves open. */
+function checkWeights(e: Elaborator, graph: Graph): void {
+  const told = new Set<string>();
+  for (const { path, param } of concreteParams(graph)) {
+    const open = param.value.type.axes.find((a) => a.size.known === undefined);
+    if (!open || told.has(param.path)) continue;
+    told.add(param.path);
+    // The weight's axis is a twin of the input's.
+    const axis = open.name.replace(/'+$/, "");
+    e.reporter.report("model/open-weight", { path, axis }, e.paths.get(param.path), {
+      hint: `give it a size where it comes from, an input's type: \`float[..., ${axis} = 64]\``,
+    });
+  }
 }
 
 /** Elaborates the target, or the objective that the request names for it, into `e.builder`. */
@@ -347,15 +364,6 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
   const wanted = options.cache ?? model.graph.grows !== undefined;
   if (wanted && model.graph.grows === undefined)
     reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
-  for (const { path, param } of concreteParams(model.graph)) {
-    const open = param.value.type.axes.find((a) => a.size.known === undefined);
-    if (!open) continue;
-    // The weight's axis is a twin of the input's.
-    const axis = open.name.replace(/'+$/, "");
-    reporter.report("model/open-weight", { path, axis }, undefined, {
-      hint: `give it a size where it comes from, an input's type: \`float[..., ${axis} = 64]\``,
-    });
-  }
   const graphs =
     wanted && model.graph.grows !== undefined
       ? cached(model, reporter)
