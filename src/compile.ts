@@ -31,7 +31,7 @@ import { splitSteps } from "./passes/steps.ts";
 import { removeDead } from "./passes/dce.ts";
 import type { Costs } from "./rewrite/cost.ts";
 import { cycleOf, isUsed, ownSourcesOf, rewrite, type RewriteReport } from "./rewrite/index.ts";
-import type { SourceFile } from "./source/source.ts";
+import type { SourceFile, Span } from "./source/source.ts";
 import type * as ast from "./syntax/ast.ts";
 import { parse } from "./syntax/parse.ts";
 import type { Checkpoint, WeightMap } from "./weights/source.ts";
@@ -295,7 +295,8 @@ function elaborated(
   const made = graphOf(e, loaded, target, request, outside);
   if (!made || reporter.hasErrors) return undefined;
   const graph = removeDead(e.builder.build());
-  checkWeights(e, graph);
+  // A bare stack of blocks may be looked at without: it has no input that could say a size.
+  if ("decl" in target) checkWeights(reporter, graph, e.paths);
   if (reporter.hasErrors) return undefined;
   const { map } = from ?? {};
   return {
@@ -316,7 +317,7 @@ function elaborated(
 }
 
 /** Every weight has a size, which no input leaves open. */
-function checkWeights(e: Elaborator, graph: Graph): void {
+function checkWeights(reporter: Reporter, graph: Graph, madeAt?: ReadonlyMap<string, Span>): void {
   const told = new Set<string>();
   for (const { path, param } of concreteParams(graph)) {
     const open = param.value.type.axes.find((a) => a.size.known === undefined);
@@ -324,7 +325,7 @@ function checkWeights(e: Elaborator, graph: Graph): void {
     told.add(param.path);
     // The weight's axis is a twin of the input's.
     const axis = open.name.replace(/'+$/, "");
-    e.reporter.report("model/open-weight", { path, axis }, e.paths.get(param.path), {
+    reporter.report("model/open-weight", { path, axis }, madeAt?.get(param.path), {
       hint: `give it a size where it comes from, an input's type: \`float[..., ${axis} = 64]\``,
     });
   }
@@ -364,6 +365,7 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
   const wanted = options.cache ?? model.graph.grows !== undefined;
   if (wanted && model.graph.grows === undefined)
     reporter.report("model/cache-without-growth", {}, undefined, { hint: "write `model m(...) grows seq { ... }`" });
+  checkWeights(reporter, model.graph);
   const graphs =
     wanted && model.graph.grows !== undefined
       ? cached(model, reporter)

@@ -1,13 +1,14 @@
 /** @file Numbers, tables and trees as text. */
 
-/** `1,234,567` */
+/** `1,234,567`; of what depends on a size that is open, `open`. */
 export function grouped(n: number | bigint): string {
-  return n.toLocaleString("en-US");
+  return Number.isNaN(n) ? "open" : n.toLocaleString("en-US");
 }
 
 /** Three figures and a prefix: `8.03 G`, `857 k`, `12`. */
 export function short(n: number): string {
   if (n === 0) return "0";
+  if (Number.isNaN(n)) return "open";
   const units = ["", "k", "M", "G", "T", "P", "E"];
   let unit = 0;
   let x = n;
@@ -23,6 +24,7 @@ export function short(n: number): string {
 /** Bytes in powers of 1000, as disks and memories are sold and `ls -h --si` shows them: `16.1 GB`. */
 export function bytes(n: number): string {
   const text = short(n);
+  if (Number.isNaN(n)) return text;
   return text.includes(" ") ? `${text}B` : `${text} B`;
 }
 

@@ -1,4 +1,5 @@
 /** @file Parameters as a tree of blocks: paths folded by their prefixes, equal layers into one line. */
+import { grouped } from "./text.ts";
 import type { Weighed } from "./measure.ts";
 
 export interface Block {
@@ -80,8 +81,10 @@ export function treeRows(blocks: readonly Block[], depth = 0): string[][] {
   return blocks.flatMap((b) => [
     [
       `${"  ".repeat(depth)}${b.name}`,
-      b.shape ? `${b.count === 1 ? "" : `${b.count} x `}[${b.shape.join(", ")}]` : "",
-      b.elements.toLocaleString("en-US"),
+      b.shape
+        ? `${b.count === 1 ? "" : `${b.count} x `}[${b.shape.map((n) => (Number.isNaN(n) ? "open" : n)).join(", ")}]`
+        : "",
+      grouped(b.elements),
     ],
     ...treeRows(b.children, depth + 1),
   ]);
