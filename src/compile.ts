@@ -27,6 +27,7 @@ import { withCache, withoutCache } from "./passes/cache.ts";
 import { fixSizes, misfitOf, openSizes } from "./passes/fix-sizes.ts";
 import { lastPlaceOnly } from "./passes/last.ts";
 import { withOnce } from "./passes/once.ts";
+import { computeOnceBefore } from "./passes/once-before.ts";
 import { splitSteps } from "./passes/steps.ts";
 import { removeDead } from "./passes/dce.ts";
 import type { Costs } from "./rewrite/cost.ts";
@@ -102,6 +103,8 @@ export interface PrepareOptions {
   readonly optimize: boolean;
   /** Of what a model that grows hands out at every place: that of all places (default), or of the last only. A model that does not grow has no last. */
   readonly logits?: "all" | "last" | undefined;
+  /** Where there is a graph before the steps, what `once` hands on is computed there, instead of in the first step. */
+  readonly onceBefore?: boolean | undefined;
   /** Open sizes that are fixed, by their names at the boundary or in the program (`--size`). */
   readonly sizes?: ReadonlyMap<string, number>;
   /** Composite operators that the backend has a kernel for; the others are taken apart. */
@@ -368,7 +371,7 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
   checkWeights(reporter, model.graph);
   const graphs =
     wanted && model.graph.grows !== undefined
-      ? cached(model, reporter)
+      ? cached(model, reporter, options.onceBefore)
       : [{ name: "model" as const, graph: model.graph, given: NOTHING }];
   if (options.optimize) checkRewrites(model.program, reporter);
   const lastOnly = options.logits === "last";
@@ -450,7 +453,7 @@ type Named = Pick<Prepared, "name" | "given"> & { readonly graph: Graph };
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
 /** The graphs of a model that generates, with what is handed on from step to step. */
-function cached(model: Elaborated, reporter: Reporter): readonly Named[] {
+function cached(model: Elaborated, reporter: Reporter, onceBefore = false): readonly Named[] {
   const split = splitSteps(model.graph);
   const { step, given, problems } = split ?? { step: model.graph, given: NOTHING, problems: [] };
   const once = step && withOnce(step, model.stateNames);
@@ -458,13 +461,13 @@ function cached(model: Elaborated, reporter: Reporter): readonly Named[] {
   for (const p of [...problems, ...(once?.problems ?? []), ...(kept?.problems ?? [])])
     reporter.report("model/cache", { what: p.message }, p.span);
   if (!kept?.graph) return [];
-  const { graph } = kept;
-  return split?.first
-    ? [
-        { name: "encoder_model", graph: split.first, given: NOTHING },
-        { name: "decoder_model_merged", graph, given },
-      ]
-    : [{ name: "model", graph, given }];
+  if (!split?.first) return [{ name: "model", graph: kept.graph, given }];
+  const usual = { first: split.first, step: kept.graph, given };
+  const parts = onceBefore ? computeOnceBefore(usual) : usual;
+  return [
+    { name: "encoder_model", graph: parts.first, given: NOTHING },
+    { name: "decoder_model_merged", graph: parts.step, given: parts.given },
+  ];
 }
 
 function wellFormed(graph: Graph): VerifiedGraph {

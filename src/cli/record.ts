@@ -1,5 +1,5 @@
 /** @file What `tfm.json` says of a compiled model: its ports with their axes, defaults and states. */
-import { concreteStates } from "../ir/states.ts";
+import { concreteStates, isGiven, isHanded, isMade, presentType } from "../ir/states.ts";
 import type { Port, Signature } from "../backends/backend.ts";
 import type { OnnxCache } from "../backends/onnx/emit.ts";
 import type { InputDefault, Prepared } from "../compile.ts";
@@ -36,6 +36,7 @@ export function portsOf(
     axes: axesOf(type, ports.get(name)!),
   });
   const counts = signature.inputs.filter((p) => p.name === cache?.count);
+  const states = concreteStates(graph);
   return {
     inputs: [
       ...graph.inputs.map((i): ArtifactPort => {
@@ -48,6 +49,7 @@ export function portsOf(
           ...(below === undefined ? {} : { below }),
         };
       }),
+      ...states.filter(isGiven).map((s) => port(s.pastName, s.past.type)),
       ...counts.map(({ name, dtype }): ArtifactPort => ({
         name,
         dtype,
@@ -55,8 +57,11 @@ export function portsOf(
         default: "zeros",
       })),
     ],
-    outputs: graph.outputs.map((o) => port(o.outside ?? o.name, o.value.type)),
-    states: concreteStates(graph).map((s) => {
+    outputs: [
+      ...graph.outputs.map((o) => port(o.outside ?? o.name, o.value.type)),
+      ...states.filter(isMade).map((s) => port(s.presentName, presentType(s))),
+    ],
+    states: states.filter(isHanded).map((s) => {
       const { axes, dtype } = port(s.pastName, s.past.type);
       const rows = cache?.rows.get(s.pastName);
       return rows
@@ -94,11 +99,13 @@ function limitsOf(graph: Prepared["graph"]): Pick<ArtifactSignature, "limits"> {
 /** A way to run the model that takes whole pasts and gives whole presents, in whatever form it hands them on. */
 export function wholeRun(run: Run, { prepared: { graph }, cache }: Pick<Part, "prepared" | "cache">): Run {
   if (!cache) return run;
-  const states = concreteStates(graph).map((s): HandedState => {
-    const rows = cache.rows.get(s.pastName);
-    const present = rows?.output ?? s.presentName;
-    return { past: s.pastName, present, whole: s.presentName, rows, shared: cache.shared.get(s.pastName) };
-  });
+  const states = concreteStates(graph)
+    .filter(isHanded)
+    .map((s): HandedState => {
+      const rows = cache.rows.get(s.pastName);
+      const present = rows?.output ?? s.presentName;
+      return { past: s.pastName, present, whole: s.presentName, rows, shared: cache.shared.get(s.pastName) };
+    });
   return asWhole(run, states, cache.count);
 }
 

@@ -1,7 +1,7 @@
 /** @file Small inputs that a model can be run on: tokens that its tables have, positions in order, a mask with one padded place. */
 import type { Prepared } from "../compile.ts";
-import type { Graph, Input } from "../ir/graph.ts";
-import { concreteStates } from "../ir/states.ts";
+import type { Graph, Input, State } from "../ir/graph.ts";
+import { concreteStates, isGiven } from "../ir/states.ts";
 import { tableBounds } from "../ir/tables.ts";
 import { pastSymbol } from "../passes/cache.ts";
 import { BEGUN } from "../passes/cache-last.ts";
@@ -24,9 +24,10 @@ export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
   // What is handed on of what does not grow is there as a whole from the second step on.
   for (const [symbol, size] of [...sizes])
     if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
-  for (const state of concreteStates(graph))
+  for (const state of concreteStates(graph).toSorted((a, b) => Number(isGiven(b)) - Number(isGiven(a))))
     for (const [i, { size }] of state.past.type.axes.entries())
-      if (size.symbol !== undefined && !sizes.has(size.symbol))
+      if (isGiven(state) && size.symbol !== undefined) sizes.set(size.symbol, sizes.get(size.symbol) ?? 3);
+      else if (size.symbol !== undefined && !sizes.has(size.symbol))
         sizes.set(size.symbol, past === 0 ? 0 : state.present.type.axes[i]!.size.evaluate(sizes));
   sizes.set(BEGUN, past === 0 ? 0 : 1);
   return sizes;
@@ -51,6 +52,17 @@ export function sampleInputs({ graph, inputDefaults }: Sampled, sizes: Sizes): M
         return given === "positions" ? past + (i % last) : Math.floor(noise(i + 31 * past + 1) * bound);
       };
       return [input.name, { dtype, axes, data: Float64Array.from({ length }, (_, i) => element(i)) }];
+    }),
+  );
+}
+
+/** Numbers for what a step is given whole, by its path: the same in every step. */
+export function sampleStates(given: readonly State[], sizes: Sizes): Map<string, Tensor<number>> {
+  return new Map(
+    given.map(({ path, past: { type } }) => {
+      const axes = type.axes.map((a) => ({ name: a.name, size: a.size.evaluate(sizes) }));
+      const length = axes.reduce((n, a) => n * a.size, 1);
+      return [path, { dtype: type.dtype, axes, data: Float64Array.from({ length }, (_, i) => Math.sin(i * 1.3 + 2)) }];
     }),
   );
 }

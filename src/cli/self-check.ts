@@ -2,7 +2,7 @@
  * @file Runs a compiled model once, at a tiny size, and compares it with what the program means: with a cache a first step of a
  * few places and one more place after it, in two rows of which one is padded.
  */
-import { concreteStates } from "../ir/states.ts";
+import { concreteStates, isGiven, isHanded, presentType } from "../ir/states.ts";
 import { float64 } from "../ops/float64.ts";
 import { evaluateGraph } from "../backends/reference/evaluate.ts";
 import { prepare, type Elaborated, type Prepared, type PrepareOptions } from "../compile.ts";
@@ -11,7 +11,7 @@ import type { Graph, State, VerifiedGraph } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
 import type { Tensor } from "../ops/op.ts";
 import { EvaluationError, places } from "../ops/tensor.ts";
-import { isMask, sampleInputs, sampleSizes, type Sizes } from "./sample.ts";
+import { isMask, sampleInputs, sampleSizes, sampleStates, type Sizes } from "./sample.ts";
 
 /** Values as a runtime takes and gives them; what it has in another precision is converted on the way. */
 export interface Boundary {
@@ -43,7 +43,7 @@ interface Step {
 /** `runs` gives the way to run each of the model's graphs, by its name. */
 export async function selfCheck(
   model: Elaborated,
-  options: Pick<PrepareOptions, "cache" | "logits" | "sizes">,
+  options: Pick<PrepareOptions, "cache" | "logits" | "onceBefore" | "sizes">,
   param: (path: string) => Tensor<number>,
   runs: (name: Prepared["name"]) => Run,
   dtype: keyof typeof TOLERANCE = "float32",
@@ -73,10 +73,11 @@ async function checkGraph(
 ): Promise<SelfCheck> {
   const { graph } = prepared;
   const states = concreteStates(graph);
-  const { past, places } = fixedPlaces(graph, states);
+  const [handed, given] = [states.filter(isHanded), states.filter(isGiven)];
+  const { past, places } = fixedPlaces(graph, handed);
   if (past !== undefined) return { kind: "not-run", reason: "its past is of a fixed length" };
   const steps: Step[] =
-    states.length > 0
+    handed.length > 0
       ? [
           { name: "first step", now: places ?? 4, past: 0 },
           { name: "second step", now: places ?? 1, past: places ?? 4 },
@@ -89,9 +90,14 @@ async function checkGraph(
   for (const step of steps) {
     const sizes = sampleSizes(graph, step.now, step.past);
     const inputs = sampleInputs(prepared, sizes);
-    const wanted = reference(graph, inputs, param, kept?.reference);
+    const before = sampleStates(given, sizes);
+    const wanted = reference(graph, inputs, param, new Map([...before, ...(kept?.reference ?? [])]));
     if (typeof wanted === "string") return { kind: "not-run", reason: wanted };
-    const feed = new Map([...boundaryInputs(graph, inputs), ...pastsOf(states, sizes, kept?.boundary)]);
+    const feed = new Map([
+      ...boundaryInputs(graph, inputs),
+      ...given.map((s): [string, Boundary] => [s.pastName, atBoundary(before.get(s.path)!)]),
+      ...pastsOf(handed, sizes, kept?.boundary),
+    ]);
     const found = await run(feed);
     const mask = maskOf(prepared, inputs);
     const outputs = [
@@ -100,7 +106,9 @@ async function checkGraph(
         type: o.value.type,
         wanted: wanted.outputs.get(o.name)!,
       })),
-      ...states.map((s) => ({ name: s.presentName, type: s.present.type, wanted: wanted.states.get(s.path)! })),
+      ...states
+        .filter((s) => !isGiven(s))
+        .map((s) => ({ name: s.presentName, type: presentType(s), wanted: wanted.states.get(s.path)! })),
     ];
     for (const output of outputs) {
       const difference = compare(output, found.get(output.name), mask);
@@ -111,7 +119,7 @@ async function checkGraph(
           diagnostic: diagnose("cli/self-check", { output: output.name, step: step.name, ...difference }),
         };
     }
-    kept = { reference: wanted.states, boundary: new Map(states.map((s) => [s.path, found.get(s.presentName)!])) };
+    kept = { reference: wanted.states, boundary: new Map(handed.map((s) => [s.path, found.get(s.presentName)!])) };
   }
   return { kind: "agrees", error: worst, steps: steps.length };
 }
@@ -130,10 +138,10 @@ function reference(
   graph: VerifiedGraph,
   inputs: ReadonlyMap<string, Tensor<number>>,
   param: (path: string) => Tensor<number>,
-  states: ReadonlyMap<string, Tensor<number>> | undefined,
+  states: ReadonlyMap<string, Tensor<number>>,
 ) {
   try {
-    return evaluateGraph(graph, { inputs, param, ...(states ? { states } : {}) }, { arithmetic: float64 });
+    return evaluateGraph(graph, { inputs, param, states }, { arithmetic: float64 });
   } catch (e) {
     if (e instanceof EvaluationError) return e.message;
     throw e;
@@ -141,17 +149,15 @@ function reference(
 }
 
 function boundaryInputs(graph: Graph, inputs: ReadonlyMap<string, Tensor<number>>): [string, Boundary][] {
-  return graph.inputs.map((i) => {
-    const { axes, data, dtype } = inputs.get(i.name)!;
-    return [
-      i.outside ?? i.name,
-      {
-        dtype: dtype === "float" ? "float32" : "int64",
-        dims: axes.map((a) => a.size),
-        data: data as ArrayLike<number>,
-      },
-    ];
-  });
+  return graph.inputs.map((i) => [i.outside ?? i.name, atBoundary(inputs.get(i.name)!)]);
+}
+
+function atBoundary({ axes, data, dtype }: Tensor<number>): Boundary {
+  return {
+    dtype: dtype === "float" ? "float32" : "int64",
+    dims: axes.map((a) => a.size),
+    data: data as ArrayLike<number>,
+  };
 }
 
 function pastsOf(

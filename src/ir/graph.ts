@@ -60,7 +60,10 @@ export interface Output {
   readonly value: Value;
 }
 
-/** What one application of `keep` (or `once`) hands from a step to the next; made by the cache pass. */
+/**
+ * What one application of `keep` (or `once`) hands from a step to the next; made by the cache pass. A past of size zero is not taken in, and
+ * a present that is the past is not put out (`ir/states.ts`): so what a graph before the steps makes is handed to them.
+ */
 export interface State {
   /** `layers.{0}.attention.body.k` */
   readonly path: string;

@@ -1,6 +1,28 @@
 /** @file The states of a model as its boundary has them: those inside repeats too, each iteration its own. */
 import type { Graph, State } from "./graph.ts";
 import { concretePath } from "./paths.ts";
+import type { Type } from "./type.ts";
+
+/** Of a graph that runs before the steps: there is no past, and nothing is taken in. */
+export function isMade({ past }: State): boolean {
+  return past.type.axes.some((a) => a.size.known === 0);
+}
+
+/** Handed on as it came in, so that nothing is put out. */
+export function isGiven({ past, present }: State): boolean {
+  return past.id === present.id;
+}
+
+/** Taken in and put out: what a client hands on from step to step. */
+export function isHanded(state: State): boolean {
+  return !isMade(state) && !isGiven(state);
+}
+
+/** The type that the present has at the boundary: the axes in the order of the past's, where they are the same. */
+export function presentType({ past, present: { type } }: State): Type {
+  const axes = past.type.axes.map((a) => type.axes.find((b) => b.name === a.name));
+  return axes.every((a) => a !== undefined) ? { ...type, axes } : type;
+}
 
 /** All states with concrete paths and names, in the order in which iterations run. */
 export function concreteStates(graph: Graph, indices: readonly number[] = []): readonly State[] {

@@ -30,8 +30,12 @@ export function openSizes(graph: Graph): ReadonlyMap<string, string> {
 /** The graph with these numbers for symbols. It may not be well formed: a sequence can be longer than a table. */
 export function fixSizes(graph: Graph, sizes: ReadonlyMap<string, number>): Graph {
   if (sizes.size === 0) return graph;
-  const numbers = new Map([...sizes].map(([symbol, n]) => [symbol, Size.of(n)]));
-  return new Fixer(numbers).graph(graph);
+  return substituteSizes(graph, new Map([...sizes].map(([symbol, n]) => [symbol, Size.of(n)])));
+}
+
+/** The graph with other sizes for symbols, in types and attributes. */
+export function substituteSizes(graph: Graph, sizes: ReadonlyMap<string, Size>): Graph {
+  return new Fixer(sizes).graph(graph);
 }
 
 /** The first node that does not fit its operands. */
@@ -48,7 +52,7 @@ export function misfitOf(graph: Graph): { readonly node: Node; readonly problem:
 class Fixer {
   private readonly values = new Map<number, Value>();
 
-  constructor(private readonly numbers: ReadonlyMap<string, Size>) {}
+  constructor(private readonly sizes: ReadonlyMap<string, Size>) {}
 
   graph(graph: Graph): Graph {
     const inputs = graph.inputs.map((i) => ({ ...i, value: this.value(i.value) }));
@@ -62,7 +66,7 @@ class Fixer {
     });
     const states = graph.states.map((s, i): State => ({ ...s, past: pasts[i]!, present: this.value(s.present) }));
     const outputs = graph.outputs.map((o) => ({ ...o, value: this.value(o.value) }));
-    const sizeNames = new Map([...graph.sizeNames].filter(([symbol]) => !this.numbers.has(symbol)));
+    const sizeNames = new Map([...graph.sizeNames].filter(([symbol]) => !this.sizes.has(symbol)));
     return { ...graph, inputs, params, states, nodes, outputs, sizeNames };
   }
 
@@ -76,7 +80,7 @@ class Fixer {
 
   /** Whatever it is, with the sizes in it. */
   private within<T>(thing: T): T {
-    if (thing instanceof Size) return thing.substitute(this.numbers) as T;
+    if (thing instanceof Size) return thing.substitute(this.sizes) as T;
     if (Array.isArray(thing)) return thing.map((x: unknown) => this.within(x)) as T;
     if (thing instanceof Map) return new Map([...thing].map(([k, v]) => [k, this.within<unknown>(v)])) as T;
     if (typeof thing !== "object" || thing === null || Object.getPrototypeOf(thing) !== Object.prototype) return thing;

@@ -2,7 +2,8 @@
  * @file Models in two graphs: what is computed once, and a step. Both, by the reference evaluator, compute what the whole does, and
  * later steps compute nothing of the memory again.
  */
-import { concreteStates } from "../../src/ir/states.ts";
+import { concreteParams } from "../../src/ir/params.ts";
+import { concreteStates, isGiven, isMade } from "../../src/ir/states.ts";
 import { describe, expect, it } from "vitest";
 import { prepare, type Elaborated, type Prepared } from "../../src/compile.ts";
 import type { Graph, Input, Output } from "../../src/ir/graph.ts";
@@ -36,20 +37,20 @@ function modelOf(text: string | undefined, options: Parameters<typeof elaborateT
   return value!;
 }
 
-function graphsOf(model: Elaborated, optimize: boolean): readonly Prepared[] {
-  const { value, diagnostics } = prepare(model, { optimize, keeps: () => false });
+function graphsOf(model: Elaborated, optimize: boolean, onceBefore = false): readonly Prepared[] {
+  const { value, diagnostics } = prepare(model, { optimize, onceBefore, keeps: () => false });
   expect(diagnostics.map((d) => d.message)).toEqual([]);
   return value!;
 }
 
 /** The largest difference between the logits of the whole and those of steps of 3, 1, 1 and 1 places. */
-function error(model: Elaborated, optimize: boolean): number {
+function error(model: Elaborated, optimize: boolean, onceBefore = false): number {
   const [whole] = prepare(model, { cache: false, optimize: false, keeps: () => false }).value!;
   const params = drawWeights(whole!.graph);
   const inputs = drawInputs(whole!.graph, SIZES, 7);
   const wanted = reference(whole!.graph, { params, inputs }).outputs;
-  const [first, step] = graphsOf(model, optimize);
-  const { outputs } = reference(first!.graph, { params, inputs });
+  const [first, step] = graphsOf(model, optimize, onceBefore);
+  const { outputs, states: made } = reference(first!.graph, { params, inputs });
   // Inputs by their names in the graph.
   const nameOf = (ports: readonly (Input | Output)[], outside: string): string | undefined =>
     ports.find((p) => p.outside === outside)?.name;
@@ -58,7 +59,7 @@ function error(model: Elaborated, optimize: boolean): number {
     return value ? [[nameOf(step!.graph.inputs, to)!, value] as const] : [];
   });
   const given = new Map([...inputs, ...handed]);
-  let states: Tensors | undefined;
+  let states: Tensors | undefined = made.size > 0 ? made : undefined;
   const rows: number[][] = [[], []];
   for (const [from, to] of [
     [0, 3],
@@ -172,6 +173,41 @@ describe("a model in two graphs computes what the whole does", () => {
   it.each(cases)("%s", (_, model) => {
     expect(error(model, false)).toBeLessThan(1e-12);
     expect(error(model, true)).toBeLessThan(1e-12);
+  });
+
+  it.each(cases)("%s, computed before the steps", (_, model) => {
+    expect(error(model, false, true)).toBeLessThan(1e-12);
+    expect(error(model, true, true)).toBeLessThan(1e-12);
+  });
+
+  it("before the steps: the first graph makes what they are given, and they have nothing of it", () => {
+    const [first, step] = graphsOf(t5, true, true);
+    const names = ["k", "v"].flatMap((kind) => [0, 1].map((i) => `decoder.${i}.cross.body.${kind}`));
+    expect(
+      concreteStates(first!.graph)
+        .filter(isMade)
+        .map((s) => s.presentName)
+        .sort(),
+    ).toEqual(names.map((n) => `present.${n}`).sort());
+    expect(Object.fromEntries(step!.given)).toEqual({
+      encoder_attention_mask: "attention_mask",
+      ...Object.fromEntries(names.map((n) => [`past.${n}`, `present.${n}`])),
+    });
+    expect(step!.graph.inputs.map((i) => i.outside)).toEqual(["encoder_attention_mask", "input_ids"]);
+    const ofSource = (graph: Graph): number =>
+      [...concreteParams(graph)].filter((p) => /cross.*\.[kv]\./.test(p.path)).length;
+    expect([ofSource(first!.graph), ofSource(step!.graph)]).toEqual([4, 0]);
+    expect(concreteStates(step!.graph).filter(isGiven).length).toBe(4);
+  });
+
+  it("what is made of an input that only the steps have is computed in the first of them", () => {
+    const model = modelOf(
+      program(ATTENDS, "look(memory * factor)").replace("let words", "input factor: float[batch]\n      let words"),
+    );
+    const [first, step] = graphsOf(model, true, true);
+    expect(concreteStates(first!.graph)).toEqual([]);
+    expect(ofMemory(step!.graph).length).toBe(2);
+    expect(error(model, true, true)).toBeLessThan(1e-12);
   });
 
   it("with a state for each once that can have one", () => {

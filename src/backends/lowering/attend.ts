@@ -163,7 +163,8 @@ function rowsOf(e: Emitter, q: Placed, seen: Placed): readonly string[] {
 
 /**
  * Rows whose mask is closed everywhere become zero. The result is brought into the order first in which whatever comes next wants it
- * anyway (that of its type, if nothing else is said), so that the flag of a row is one dimension against the others.
+ * anyway (that of its type, if nothing else is said), so that the flag of a row is one dimension against the others; where flags go by the
+ * text alone (a source's padding) every dimension stays apart, since what comes next wants places with the text.
  */
 export function withoutBlindRows(
   e: Emitter,
@@ -180,8 +181,9 @@ export function withoutBlindRows(
   const sizeOf = sizeIn(result);
   const order = axes.filter((a) => !isOne(sizeOf(a)));
   const flagged = order.filter((a) => sees.type.axes.some((b) => b.name === a));
-  const leading = flagged.every((a, i) => order[i] === a);
-  const layout: Layout = leading ? [flagged, order.slice(flagged.length)] : order.map((a) => [a]);
+  const behind = order.slice(flagged.length);
+  const leading = flagged.every((a, i) => order[i] === a) && behind.every((a) => sizeOf(a).known !== undefined);
+  const layout: Layout = leading ? [flagged, behind] : order.map((a) => [a]);
   const tensor = e.book.read(result, layout);
   return e.elementwise("Mul", [e.book.made(tensor, layout, result.type), sees], result.type);
 }

@@ -4,7 +4,7 @@
  */
 import type { Graph, Node, NodeOf, Param, State, Value } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
-import { concreteStates } from "../../ir/states.ts";
+import { concreteStates, isGiven, isMade, presentType } from "../../ir/states.ts";
 import { Size } from "../../ir/size.ts";
 import type { Dtype, Type } from "../../ir/type.ts";
 import type { PrimitiveName } from "../../ops/attributes.ts";
@@ -193,11 +193,14 @@ export class Emitter {
     const outputs = graph.outputs.map((o) => ({ name: o.outside ?? o.name, value: o.value }));
     const states = concreteStates(graph);
     const given = new Set(graph.inputs.flatMap((i) => i.value.type.axes.map((a) => a.size.symbol)));
-    for (const { size } of states.flatMap((s) => [...s.past.type.axes, ...(form?.pastType(s).axes ?? [])]))
+    const [taken, put] = [states.filter((s) => !isMade(s)), states.filter((s) => !isGiven(s))];
+    for (const { size } of taken
+      .filter((s) => !isGiven(s))
+      .flatMap((s) => [...s.past.type.axes, ...(form?.pastType(s).axes ?? [])]))
       if (size.symbol !== undefined && !given.has(size.symbol)) this.mayBeZero.add(size.symbol);
-    this.writer.reserve([...outputs.map((o) => o.name), ...states.map((s) => s.presentName)]);
+    this.writer.reserve([...outputs.map((o) => o.name), ...put.map((s) => s.presentName)]);
     for (const input of graph.inputs) this.declare(input.outside ?? input.name, input.value.type);
-    for (const s of states) this.declare(s.pastName, form?.pastType(s) ?? s.past.type);
+    for (const s of taken) this.declare(s.pastName, form?.pastType(s) ?? s.past.type);
     form?.declared(this);
     const turned = this.target.placesFirst ? placesFirst(graph) : undefined;
     for (const { value, name, outside } of graph.inputs) {
@@ -208,7 +211,7 @@ export class Emitter {
     this.run(scope);
     for (const o of outputs) this.output(o.name, scope.get(o.value), o.value.type);
     const written = form?.write(this);
-    this.writePresents(states.filter((s) => !written?.has(s.pastName)));
+    this.writePresents(put.filter((s) => !written?.has(s.pastName)));
   }
 
   scopeOf(graph: Graph, indices: readonly number[]): Scope {
@@ -225,7 +228,8 @@ export class Emitter {
       scope.bind(param.value, placed);
       this.met.params.push({ param, indices: scope.indices, weight: this.weights.weightOf(placed)! });
     }
-    for (const s of graph.states) scope.bind(s.past, this.boundary(scope.concrete(s.pastName), s.past.type));
+    for (const s of graph.states.filter((s) => !isMade(s)))
+      scope.bind(s.past, this.boundary(scope.concrete(s.pastName), s.past.type));
     for (const node of graph.nodes) if (!scope.done.has(node)) this.node(node, scope);
     for (const state of graph.states) this.present({ state, indices: scope.indices, placed: scope.get(state.present) });
   }
@@ -279,7 +283,7 @@ export class Emitter {
 
   /** The presents of these states (with concrete names) as outputs. */
   writePresents(states: readonly State[]): void {
-    for (const s of states) this.output(s.presentName, this.presents.get(s.presentName)!, s.present.type);
+    for (const s of states) this.output(s.presentName, this.presents.get(s.presentName)!, presentType(s));
   }
 
   /** An input that was declared, as a value. Truth values are int64 outside, and anything but zero is true. */

@@ -5,6 +5,7 @@
  */
 import type { Graph } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
+import { isMade } from "../../ir/states.ts";
 import { showLayout } from "../../layout/layout.ts";
 import type { Storage } from "../../layout/view.ts";
 import { jointParts, type Emitter, type MetJoint, type MetParam, type MetState, type Placed } from "./emitter.ts";
@@ -130,6 +131,7 @@ class Copy {
     for (const p of template.params) this.param(p);
     for (const j of template.joints) this.joint(j);
     for (const { state, indices } of template.states) {
+      if (isMade(state)) continue;
       const port = (i: readonly number[]): Tensor => e.portOf(concretePath(state.pastName, i));
       this.tensors.set(port(indices), port(at(indices)));
     }

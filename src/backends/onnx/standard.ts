@@ -1,6 +1,6 @@
 /**
- * @file Composite operators that became operators of ONNX in opset 23: `RMSNormalization`, `RotaryEmbedding`; for `Attention` see
- * `attention.ts`. Where an application does not fit one, it is written as it is for older opsets.
+ * @file Composite operators that became operators of ONNX in opset 23: `RMSNormalization`, `RotaryEmbedding` (which ONNX Runtime had
+ * before); for `Attention` see `attention.ts`. Where an application does not fit one, it is written as it is for older opsets.
  */
 import { inMemoryOrder } from "../../layout/choose.ts";
 import { product, sameList, type Layout } from "../../layout/layout.ts";
@@ -19,7 +19,7 @@ export function kernelsOf(target: OnnxTarget): Readonly<Record<string, Kernel>> 
   return {
     ...usual,
     ...(target.rmsNormalization ? { rms_norm: rmsNormalization } : {}),
-    ...(target.rotaryEmbedding ? { turned: rotaryEmbedding(target) } : {}),
+    ...(target.rotaryEmbedding !== "never" ? { turned: rotaryEmbedding(target) } : {}),
   };
 }
 
@@ -37,7 +37,7 @@ const rmsNormalization: Kernel = {
 };
 
 /** All that stands before the heads is a batch, then the places: those axes that the angles have. */
-const rotaryEmbedding = ({ repeatsAngles }: OnnxTarget): Kernel => ({
+const rotaryEmbedding = ({ repeatsAngles, rotaryEmbedding: kind }: OnnxTarget): Kernel => ({
   serves(call) {
     const x = operandOf(call, call.inputs, "x");
     const { d, half } = call.attrs.dims;
@@ -73,7 +73,10 @@ const rotaryEmbedding = ({ repeatsAngles }: OnnxTarget): Kernel => ({
     const repeats = repeatsAngles && upToTurning.every((a) => turning.includes(a) || isOpen(a));
     const places = repeats ? upToTurning : turning;
     const heads = order.filter((a) => !places.includes(a));
-    const table = (t: Placed): Tensor => e.book.read(spreadTo(t, x, places), [[], places, [half]]);
+    // ONNX Runtime's own looks places up in tables without a batch, from the place that it is given on.
+    const own = kind === "own";
+    const table = (t: Placed): Tensor =>
+      e.book.read(spreadTo(t, x, places), own ? [places, [half]] : [[], places, [half]]);
     // Three dimensions where the heads follow the places as they lie, four where they come before them.
     const behind = sameList(order, [...places, ...heads]) && heads.every((a) => sizeIn(x)(a).known !== undefined);
     const layout: Layout = behind ? [[], places, [...heads, d]] : [[], heads, places, [d]];
@@ -82,7 +85,17 @@ const rotaryEmbedding = ({ repeatsAngles }: OnnxTarget): Kernel => ({
       interleaved: settingOf(call, "neighbours") === true ? 1 : 0,
       ...(behind ? { num_heads: count! } : {}),
     };
-    const made = e.writer.add("RotaryEmbedding", [e.book.read(x, layout), table(cosine), table(sine)], attributes);
+    const tables = [table(cosine), table(sine)];
+    const rows = e.book.read(x, layout);
+    const made = own
+      ? e.writer.add(
+          "com.microsoft.RotaryEmbedding",
+          [rows, e.writer.ints([0]), ...tables],
+          attributes,
+          rows.elem,
+          "RotaryEmbedding",
+        )
+      : e.writer.add("RotaryEmbedding", [rows, ...tables], attributes);
     return [e.book.made(made, layout, call.outputs[0]!.type)];
   },
 });

@@ -4,6 +4,7 @@
  */
 import type { Graph, Node, NodeOf, State, Value, VerifiedGraph } from "../../ir/graph.ts";
 import { concretePath } from "../../ir/paths.ts";
+import { concreteStates, isGiven, isHanded, isMade } from "../../ir/states.ts";
 import type { Type } from "../../ir/type.ts";
 import type { AttrsOf, PrimitiveName } from "../../ops/attributes.ts";
 import type { Arithmetic, Evaluation, Tensor } from "../../ops/op.ts";
@@ -17,7 +18,7 @@ export interface Feed<S = number> {
   readonly inputs: ReadonlyMap<string, Tensor<S>>;
   /** A parameter by its concrete path, `layers.3.norm.weight`. */
   param(path: string): Tensor<S>;
-  /** What was kept, by concrete path; absent in the first step, when nothing was. */
+  /** What was kept, by concrete path. In the first step nothing was, but what came before the steps (`isGiven`). */
   readonly states?: ReadonlyMap<string, Tensor<S>>;
 }
 
@@ -51,12 +52,15 @@ class Evaluator<S> {
   private readonly sizes: Map<string, number>;
   private readonly evaluation: Evaluation<S>;
   private readonly present = new Map<string, Tensor<S>>();
+  /** Whether there was a step before. */
+  private readonly begun: boolean;
 
   constructor(
     private readonly graph: VerifiedGraph,
     private readonly feed: Feed<S>,
     arithmetic: Arithmetic<S>,
   ) {
+    this.begun = concreteStates(graph).some((s) => isHanded(s) && feed.states?.has(s.path));
     this.sizes = this.solve();
     this.evaluation = { arithmetic, size: (s) => s.evaluate(this.sizes) };
   }
@@ -144,8 +148,9 @@ class Evaluator<S> {
   private past(state: State, iterations: readonly number[]): Tensor<S> {
     const path = concretePath(state.path, iterations);
     const { type } = state.past;
-    if (this.feed.states) {
-      const fed = this.feed.states.get(path);
+    const { states } = this.feed;
+    if (!isMade(state) && (isGiven(state) || this.begun)) {
+      const fed = states?.get(path);
       if (!fed) throw new EvaluationError(`no state ${path} was fed`);
       return this.declared(this.fitting(fed, type, `the state ${path}`), type);
     }
@@ -166,7 +171,7 @@ class Evaluator<S> {
       type: i.value.type,
       axes: this.inputNamed(i.name).axes,
     }));
-    const pasts = statesOf(this.graph);
+    const pasts = concreteStates(this.graph);
     for (const { path, past } of pasts) {
       const tensor = this.feed.states?.get(path);
       if (tensor) fed.push({ what: `the state ${path}`, type: past.type, axes: tensor.axes });
@@ -202,18 +207,4 @@ class Evaluator<S> {
     if (!fits) throw new EvaluationError(`${what} has the axes ${show(axes)}; ${show(tensor.axes)} was fed`);
     return this.declared(tensor, type);
   }
-}
-
-/** All states of a graph, one for each iteration of the repeats that they are in. */
-export function statesOf(
-  graph: Graph,
-  iterations: readonly number[] = [],
-): { readonly path: string; readonly past: Value }[] {
-  const own = graph.states.map((s) => ({ path: concretePath(s.path, iterations), past: s.past }));
-  const inner = graph.nodes.flatMap((node) =>
-    node.op === "repeat"
-      ? node.attrs.schedule.flatMap((kind, i) => statesOf(node.bodies[kind]!, [...iterations, i]))
-      : [],
-  );
-  return [...own, ...inner];
 }

@@ -148,8 +148,18 @@ export async function compile(io: Io, path: string | undefined, options: Compile
 }
 
 /** What is asked for of a model that generates. */
-function growth({ cache, logits, size }: CompileOptions): Pick<PrepareOptions, "cache" | "logits" | "sizes"> {
-  return { ...(cache === undefined ? {} : { cache: cache !== false }), logits, sizes: size };
+function growth({
+  cache,
+  logits,
+  size,
+}: CompileOptions): Pick<PrepareOptions, "cache" | "logits" | "onceBefore" | "sizes"> {
+  // Clients of others compute in the first step what there is once. Rows are a form of our own.
+  return {
+    ...(cache === undefined ? {} : { cache: cache !== false }),
+    logits,
+    onceBefore: cache === "rows",
+    sizes: size,
+  };
 }
 
 interface Job {

@@ -165,25 +165,48 @@ export function groupQueryAttention(a: Application): readonly Value[] {
 }
 
 export function rotaryEmbedding(a: Application): Value {
+  const places = a.maybe(3);
+  return turned(a, [a.input(1), a.input(2)].map((t) => (places ? a.net.gather(t, places, 0) : t)) as [Value, Value]);
+}
+
+/** ONNX Runtime's own: the places stand before the tables, or the first of them, which follow each other then. */
+export function ownRotaryEmbedding(a: Application): Value {
+  const { net } = a;
+  const x = a.input(0);
+  const scale = a.float("scale", 1);
+  if (scale !== 1) throw new Unread("RotaryEmbedding with a scale");
+  if (a.int("is_packed_batching", 0) !== 0) throw new Unread("RotaryEmbedding of packed batches");
+  const places = net.shape(x)[x.dims.length === 3 ? 1 : 2]!;
+  const given = a.input(1);
+  const rows = (table: Value): Value => {
+    if (given.dims.length === 2) return net.gather(table, given, 0);
+    const start = a.number(1);
+    return unsqueezed(net.slice(table, 0, start, start + places, 1));
+  };
+  return turned(a, [rows(a.input(2)), rows(a.input(3))]);
+}
+
+const unsqueezed = ({ id, dims }: Value): Value => ({ id, dims: [undefined, ...dims] });
+
+/** The tables are [batch, places, half]. */
+function turned(a: Application, tables: readonly [Value, Value]): Value {
   const { net } = a;
   const x = a.input(0);
   const isFlat = x.dims.length === 3;
   const heads = byHeads(net, x, a.int("num_heads", 0));
   const d = net.shape(heads).at(-1)!;
-  const turned = a.int("rotary_embedding_dim", 0) || d;
-  const places = a.maybe(3);
-  // [batch, places, half] beside [batch, heads, places, half].
-  const rows = (table: Value): Value => {
-    const { id, dims } = places ? net.gather(table, places, 0) : table;
-    return { id, dims: [dims[0], undefined, dims[1], dims[2]] };
-  };
-  const [cos, sin] = [rows(a.input(1)), rows(a.input(2))];
-  const turning = net.slice(heads, 3, 0, turned, 1);
+  const width = a.int("rotary_embedding_dim", 0) || d;
+  // Beside [batch, heads, places, half].
+  const [cos, sin] = tables.map(({ id, dims }): Value => ({ id, dims: [dims[0], undefined, dims[1], dims[2]] })) as [
+    Value,
+    Value,
+  ];
+  const turning = net.slice(heads, 3, 0, width, 1);
   const interleaved = a.int("interleaved", 0) === 1;
-  const half = turned / 2;
+  const half = width / 2;
   const [first, second] = interleaved
-    ? [net.slice(turning, 3, 0, turned, 2), net.slice(turning, 3, 1, turned, 2)]
-    : [net.slice(turning, 3, 0, half, 1), net.slice(turning, 3, half, turned, 1)];
+    ? [net.slice(turning, 3, 0, width, 2), net.slice(turning, 3, 1, width, 2)]
+    : [net.slice(turning, 3, 0, half, 1), net.slice(turning, 3, half, width, 1)];
   const mul = (p: Value, q: Value): Value => net.elementwise("mul", p, q);
   const parts = [
     net.elementwise("sub", mul(first, cos), mul(second, sin)),
@@ -195,6 +218,6 @@ export function rotaryEmbedding(a: Application): Value {
     const apart = parts.map((p): Value => ({ id: p.id, dims: [...p.dims, undefined] }));
     made = net.reshape(net.concat(apart, 4), shape);
   } else made = net.concat(parts, 3);
-  if (turned < d) made = net.concat([made, net.slice(heads, 3, turned, d, 1)], 3);
+  if (width < d) made = net.concat([made, net.slice(heads, 3, width, d, 1)], 3);
   return isFlat ? together(net, made) : made;
 }

@@ -5,7 +5,13 @@
 import type { Dtype } from "../../ir/type.ts";
 import { dtypeOfElement } from "../../backends/onnx/read.ts";
 import { Unread, type Net, type Value } from "./net.ts";
-import { attention, groupQueryAttention, multiHeadAttention, rotaryEmbedding } from "./onnx-attention.ts";
+import {
+  attention,
+  groupQueryAttention,
+  multiHeadAttention,
+  rotaryEmbedding,
+  ownRotaryEmbedding,
+} from "./onnx-attention.ts";
 import { added, divided, folded, normed, plain, relu, reshaped, type Application, type Meaning } from "./operator.ts";
 
 const reduction =
@@ -324,6 +330,7 @@ export const onnx: Readonly<Record<string, Meaning>> = {
   Unsqueeze: (a) => unsqueezed(a.input(0), a.numbers(1), a.net),
   Where: plain("where"),
   "com.microsoft.GroupQueryAttention": groupQueryAttention,
+  "com.microsoft.RotaryEmbedding": ownRotaryEmbedding,
   "com.microsoft.MultiHeadAttention": multiHeadAttention,
   "com.microsoft.SkipLayerNormalization": skipNormalization(true),
   "com.microsoft.SkipSimplifiedLayerNormalization": skipNormalization(false),
