@@ -58,7 +58,14 @@ export interface SourceRequest {
   /** Inputs with a default, by their names outside, that the artifact has not: each is what it is by default. */
   readonly byDefault?: ReadonlySet<string>;
   /** The config.json of a checkpoint folder: its `checkpoint` declaration gives the model and the settings. */
-  readonly config?: { readonly name: string; readonly value: Json };
+  readonly config?: Config;
+}
+
+export interface Config {
+  readonly name: string;
+  readonly value: Json;
+  /** Opens the weights beside it: what is stored can speak against what it says. */
+  readonly open?: () => Checkpoint | undefined;
 }
 
 export interface Elaborated {
@@ -265,13 +272,9 @@ function fromProgram(loaded: Loaded, request: SourceRequest): Elaborated | undef
   return undefined;
 }
 
-function fromConfig(
-  loaded: Loaded,
-  request: SourceRequest,
-  config: { readonly name: string; readonly value: Json },
-): Elaborated | undefined {
+function fromConfig(loaded: Loaded, request: SourceRequest, config: Config): Elaborated | undefined {
   const e = new Elaborator(loaded.program, loaded.reporter, "config");
-  const map = select(e, loaded.modules, config.value, config.name);
+  const map = select(e, loaded.modules, config.value, config.name, config.open);
   if (!map || loaded.reporter.hasErrors) return undefined;
   const made = elaborated(loaded, map.model, request, { map, e });
   if (made) reportUnread(e, map, config.value, config.name);

@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { Json, SourceRequest } from "../compile.ts";
 import { diagnose, type Diagnostic } from "../diagnostics/diagnostic.ts";
 import { nearest } from "../diagnostics/suggest.ts";
+import { openCheckpoint } from "../host/checkpoint.ts";
 import { readConfig } from "../host/config.ts";
 import { library } from "../host/stdlib.ts";
 import { readSmall, statOf, systemReason } from "../host/system.ts";
@@ -69,7 +70,7 @@ export function resolveSource(path: string | undefined, options: SourceOptions):
     if (options.model !== undefined)
       return { usage: `-m ${options.model} cannot go with a checkpoint folder: its config.json names the model` };
     const config = configOf(path, problems);
-    return whole(path, config ? { config } : {}, path);
+    return whole(path, config ? { config: { ...config, open: () => openCheckpoint(path).value } } : {}, path);
   }
   const main = readProgram(path, problems);
   return whole(path, main ? { main } : {});

@@ -3,6 +3,7 @@
  * said by name. From stored tensors to weights: `weight-map.ts`.
  */
 import { nearest } from "../diagnostics/suggest.ts";
+import type { Checkpoint } from "../weights/source.ts";
 import type * as ast from "../syntax/ast.ts";
 import { Elaborator } from "./elaborator.ts";
 import { evaluate, ofJson } from "./expressions.ts";
@@ -10,6 +11,7 @@ import type { Frame } from "./frame.ts";
 import { settingsOf, type Outside } from "./models.ts";
 import { wordsOf } from "./settings.ts";
 import type { Found, Module } from "./program.ts";
+import { pairsOf } from "./stored-names.ts";
 import { describe, type V } from "./values.ts";
 
 export interface Selected {
@@ -38,6 +40,7 @@ export function select(
   modules: readonly Module[],
   config: unknown,
   configName: string,
+  open?: () => Checkpoint | undefined,
 ): Selected | undefined {
   const root = ofJson(config, "config", e);
   const known: string[] = [];
@@ -47,7 +50,7 @@ export function select(
       frame.set("config", root);
       known.push(decl.model.name);
       const takes = decl.when ? evaluate(e, decl.when, frame) : ({ kind: "bool", value: true } as V);
-      if (takes.kind === "bool" && takes.value) return selected(e, decl, module, frame, config, configName);
+      if (takes.kind === "bool" && takes.value) return selected(e, decl, module, frame, config, configName, open);
     }
   const type = (config as { model_type?: unknown }).model_type;
   e.reporter.report(
@@ -68,9 +71,11 @@ function selected(
   frame: Frame,
   config: unknown,
   configName: string,
+  open?: () => Checkpoint | undefined,
 ): Selected | undefined {
   const { model, entries } = classOf(e, decl, module, config, configName);
   if (!model) return undefined;
+  e.storedPair = open && pairsOf(entries, open);
   const known = settingsOf(e, model);
   const settings = new Map<string, Outside>();
   const lines: Line[] = [];

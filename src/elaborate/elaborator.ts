@@ -18,6 +18,7 @@ import { Frame, type FrameKind } from "./frame.ts";
 import type { Module, Program } from "./program.ts";
 import { OutlineRecorder } from "./outline.ts";
 import type { MapReading } from "./stored.ts";
+import type { StoredPair } from "./stored-names.ts";
 import { asNumber, INVALID, tensor, type V } from "./values.ts";
 
 export interface TypeNote {
@@ -67,6 +68,8 @@ export class Elaborator {
   currentLet: string | undefined;
   repeatDepth = 0;
   mapReading: MapReading | undefined;
+  /** Two tensors by their names in the checkpoint map that is read, where a checkpoint lies beside the config. */
+  storedPair: ((a: string, b: string) => StoredPair | undefined) | undefined;
   /** Keys of the config that were read: `config.hidden_size`. */
   configRead = new Set<string>();
   /** Declarations that were read, for "unused". */

@@ -13,6 +13,7 @@ import { eachOf } from "./each.ts";
 import { evaluate } from "./expressions.ts";
 import { applyScan } from "./scan.ts";
 import { axisName } from "./signatures.ts";
+import { alike } from "./stored-names.ts";
 import { asNumber, describe, INVALID, number, tensor, type V, type Written } from "./values.ts";
 
 export interface Operand {
@@ -470,6 +471,7 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPrimitive> = new Map(
     size,
     length,
     once,
+    alike,
   ].map((p) => [p.name, p]),
 );
 

@@ -14,6 +14,7 @@ import { evaluate } from "./expressions.ts";
 import type { Frame } from "./frame.ts";
 import type { Program } from "./program.ts";
 import { fitsShape, stepped, type MapReading } from "./stored.ts";
+import { finderOf, prefixesOf, renamed } from "./stored-names.ts";
 import type { V } from "./values.ts";
 
 /** Finds the source of every parameter of the graph among the stored tensors. */
@@ -26,20 +27,14 @@ export function mapWeights(
 ): Result<WeightMap> {
   const reporter = new Reporter();
   const e = new Elaborator(program, reporter, "weights");
-  const stored = renamed(map, checkpoint);
-  const prefixes = [...map.entries.flatMap((x) => (x.kind === "Prefix" ? [x.prefix.value] : [])), ""];
+  const stored = renamed(map.entries, checkpoint);
+  const prefixes = prefixesOf(map.entries);
   const used = new Set<StoredTensor>();
   const usedLines = new Set<Line>();
   const sources = new Map<string, WeightSource>();
   const unmapped = new Set<string>();
   const lacking = new Missing();
-  const find = (name: string): StoredTensor | undefined => {
-    for (const prefix of prefixes) {
-      const found = stored.get(prefix + name);
-      if (found) return found;
-    }
-    return undefined;
-  };
+  const find = finderOf(stored, prefixes);
   for (const { path, param } of concreteParams(graph)) {
     const segments = path.split(".");
     const matches = map.lines.flatMap((line) => {
@@ -112,17 +107,6 @@ function tensorsOf(source: WeightSource | undefined): readonly StoredTensor[] {
     : source?.kind === "computed"
       ? source.tensors
       : [];
-}
-
-function renamed(map: Selected, checkpoint: Checkpoint): Map<string, StoredTensor> {
-  const rules = map.entries.flatMap((x) => (x.kind === "Rename" ? [[x.from.value, x.to.value] as const] : []));
-  const all = new Map<string, StoredTensor>();
-  for (const [name, t] of checkpoint.tensors)
-    all.set(
-      rules.reduce((n, [from, to]) => n.replaceAll(from, to), name),
-      t,
-    );
-  return all;
 }
 
 const FLOATS: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);

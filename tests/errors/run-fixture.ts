@@ -62,26 +62,28 @@ const mapped: RunFixture = async (path) => {
   const file = fixtureSource(path);
   const config = header(file.text, "config");
   const tensors = header(file.text, "tensors") as Record<string, [StoredDtype, number[]]> | undefined;
+  // Every tensor is filled with its own number among them.
+  const numbers = new Map(Object.keys(tensors ?? {}).map((name, i) => [name, i]));
+  const checkpoint: Checkpoint = {
+    name: "model.safetensors",
+    files: [],
+    tensors: new Map(
+      Object.entries(tensors ?? {}).map(([name, [dtype, shape]], i) => [
+        name,
+        { name, dtype, shape, file: "model.safetensors", offset: i, bytes: 0 },
+      ]),
+    ),
+    read: ({ name }, _start, length) => new Uint8Array(length ?? 0).fill(numbers.get(name)!),
+    close: () => undefined,
+  };
   const made = elaborate({
     library,
     uses: [file],
     settings: [],
     readModule: () => undefined,
-    config: { name: "config.json", value: config ?? {} },
+    config: { name: "config.json", value: config ?? {}, open: () => (tensors ? checkpoint : undefined) },
   });
   if (!made.value || !tensors) return made.diagnostics;
-  const checkpoint: Checkpoint = {
-    name: "model.safetensors",
-    files: [],
-    tensors: new Map(
-      Object.entries(tensors).map(([name, [dtype, shape]]) => [
-        name,
-        { name, dtype, shape, file: "model.safetensors", offset: 0, bytes: 0 },
-      ]),
-    ),
-    read: () => new Uint8Array(),
-    close: () => undefined,
-  };
   return [...made.diagnostics, ...made.value.mapWeights(checkpoint).diagnostics];
 };
 

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { elaborate, type Json } from "../../src/compile.ts";
 import type { Diagnostic } from "../../src/diagnostics/diagnostic.ts";
+import { sameNumbers } from "../../src/weights/same.ts";
 import type { Checkpoint, StoredDtype, WeightMap } from "../../src/weights/source.ts";
 import { request } from "../support/programs.ts";
 
@@ -226,4 +227,95 @@ test.each([
   const { value: weights, diagnostics } = value!.mapWeights(holding(shapes));
   expect(diagnostics.map((d) => d.message)).toEqual([]);
   expect(weights!.get("head.bias")).toMatchObject({ kind: "stored", tensor: { name } });
+});
+
+/** Where each tensor's bytes lie is said by its offset. */
+function bytesOf(tensors: Record<string, Float32Array>): Checkpoint {
+  const all = Object.entries(tensors);
+  return {
+    name: "model.safetensors",
+    files: [],
+    close: () => undefined,
+    read: ({ offset }, start = 0, length) => {
+      const { buffer, byteLength } = all[offset]![1];
+      return new Uint8Array(buffer, start, length ?? byteLength);
+    },
+    tensors: new Map(
+      all.map(([name, { length, byteLength }], i) => [
+        name,
+        { name, dtype: "F32", shape: [length], file: "model.safetensors", offset: i, bytes: byteLength },
+      ]),
+    ),
+  };
+}
+
+test("two stored tensors are the same where each number is, however many pieces they are read in", () => {
+  const numbers = Float32Array.from({ length: 600_001 }, (_, i) => i % 977);
+  const other = (at: number, n: number): Float32Array => numbers.map((x, i) => (i === at ? n : x));
+  const checkpoint = bytesOf({
+    a: numbers,
+    same: numbers.slice(),
+    last: other(600_000, -1),
+    middle: other(300_000, -1),
+    zero: other(0, -0),
+    short: numbers.slice(1),
+  });
+  const against = (name: string) =>
+    sameNumbers(checkpoint, checkpoint.tensors.get("a")!, checkpoint.tensors.get(name)!);
+  expect(["a", "same", "last", "middle", "zero", "short"].map(against)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+    false,
+  ]);
+});
+
+const LLAMA: Json = {
+  model_type: "llama",
+  architectures: ["LlamaForCausalLM"],
+  vocab_size: 6,
+  hidden_size: 4,
+  intermediate_size: 8,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  rms_norm_eps: 1e-5,
+};
+
+/** Whether the table of words serves as the head, and what is said. */
+function tiedIn(
+  tensors: Record<string, Float32Array>,
+  more: object,
+  settings: readonly { name: string; text: string }[] = [],
+) {
+  const checkpoint = bytesOf(tensors);
+  let opened = 0;
+  const open = () => {
+    opened++;
+    return checkpoint;
+  };
+  const config = { name: "config.json", value: { ...(LLAMA as object), ...more }, open };
+  const { value, diagnostics } = elaborate({ ...request(undefined, { config }), settings });
+  return {
+    tied: value?.settings.find((s) => s.name === "tied")?.text,
+    said: diagnostics.map((d) => d.code),
+    message: diagnostics[0]?.message,
+    opened,
+  };
+}
+
+test("a head stored with numbers of its own is not tied, whatever config.json says, and that is said", () => {
+  const table = Float32Array.from({ length: 24 }, (_, i) => i);
+  const tie = { tie_word_embeddings: true };
+  const words = { "model.embed_tokens.weight": table };
+  const found = tiedIn({ ...words, "lm_head.weight": table.map((x) => x + 1) }, tie);
+  expect(found).toMatchObject({ tied: "false", said: ["map/not-alike"] });
+  expect(found.message).toContain("model.embed_tokens.weight and lm_head.weight");
+  expect(tiedIn({ ...words, "lm_head.weight": table.slice() }, tie)).toMatchObject({ tied: "true", said: [] });
+  expect(tiedIn(words, tie)).toMatchObject({ tied: "true", said: [] });
+  // Where the config does not tie them, or the user says what to do, nothing is looked at.
+  expect(tiedIn({ ...words, "lm_head.weight": table }, {})).toMatchObject({ tied: "false", said: [], opened: 0 });
+  const asked = tiedIn({ ...words, "lm_head.weight": table.map((x) => x + 1) }, tie, [{ name: "tied", text: "true" }]);
+  expect(asked).toMatchObject({ tied: "true", said: [], opened: 0 });
 });

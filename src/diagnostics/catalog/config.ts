@@ -51,6 +51,15 @@ export const configCodes = {
     wrong: 'checkpoint for m when config.model_type == "m" { }',
     right: 'checkpoint for m when config.model_type == "m" { proj.weight = "proj.weight" }',
   }),
+  "map/not-alike": entry<{ names: readonly [string, string]; file: string }>({
+    severity: "warning",
+    message: (p) =>
+      `config.json says that ${p.names[0]} and ${p.names[1]} are one, and ${p.file} has both, with different numbers; they are not tied`,
+    why: "A checkpoint that was trained with a head of its own, and saved with a config that ties it, is only right with both.",
+    mend: 'Set "tie_word_embeddings": false in config.json.',
+    wrong: '{ "tie_word_embeddings": true } beside a head that differs from the embeddings',
+    right: '{ "tie_word_embeddings": false }',
+  }),
   "map/shape": entry<{ tensor: string; file: string; found: readonly number[]; wanted: readonly string[] }>({
     severity: "error",
     message: (p) =>
