@@ -43,38 +43,39 @@ export async function runPairCases(folder: string, pair: Pair, kinds: readonly K
   return tally;
 }
 
-/** What the decoder reads of the source: the memory, and which of its places there are. */
+/** What the decoder reads of the source: the memory, which of its places there are, and what the encoder makes of it for the steps. */
 async function remember({ name, tally, inputs, outputs, encoder }: Context): Promise<Tensors> {
   const ids = inputs.get("input_ids")!;
   const mask = inputs.get("attention_mask") ?? { shape: ids.shape, data: new Float64Array(ids.data.length).fill(1) };
-  const memory = (
-    await encoder.run(
-      new Map([
-        ["input_ids", ids],
-        ["attention_mask", mask],
-      ]),
-    )
-  ).get("last_hidden_state");
+  const made = await encoder.run(
+    new Map([
+      ["input_ids", ids],
+      ["attention_mask", mask],
+    ]),
+  );
+  const memory = made.get("last_hidden_state");
   const wanted = outputs.get("encoder_last_hidden_state");
   if (wanted) compare(tally, `${name} encoder_last_hidden_state`, memory, wanted, mask);
   return new Map([
+    ...made,
     ["encoder_hidden_states", memory!],
     ["encoder_attention_mask", mask],
   ]);
 }
 
 async function step({ decoder }: Context, memory: Tensors, ids: Stored, past?: Tensors): Promise<Tensors> {
+  const handed = new Map([...memory, ...(past ?? [])]);
   const feed = decoder.inputs.map(({ name, dims }): [string, Stored] => {
     const value =
       name === "input_ids"
         ? ids
         : name.startsWith("past_key_values.")
-          ? (past?.get(name.replace("past_key_values", "present")) ?? empty(dims, ids.shape[0]!))
+          ? (handed.get(name.replace("past_key_values", "present")) ?? empty(dims, ids.shape[0]!))
           : memory.get(name);
     if (!value) throw new Error(`the case has no input ${name}`);
     return [name, value];
   });
-  return decoder.run(new Map(feed));
+  return new Map([...handed, ...(await decoder.run(new Map(feed)))]);
 }
 
 async function forward(context: Context): Promise<void> {

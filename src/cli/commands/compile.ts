@@ -152,12 +152,13 @@ function growth({
   cache,
   logits,
   size,
+  target,
 }: CompileOptions): Pick<PrepareOptions, "cache" | "logits" | "onceBefore" | "sizes"> {
-  // Clients of others compute in the first step what there is once. Rows are a form of our own.
   return {
     ...(cache === undefined ? {} : { cache: cache !== false }),
     logits,
-    onceBefore: cache === "rows",
+    // Clients of others have the first step compute what there is once; rows and TensorFlow.js's folders are read by ours.
+    onceBefore: cache === "rows" || target === "tfjs",
     sizes: size,
   };
 }
