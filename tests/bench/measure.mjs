@@ -1,6 +1,7 @@
 /** @file Runs the built command and measures it: wall time, processor time, peak memory of the child as it knows it itself. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { usersEnvironment } from "./machine.mjs";
 
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const footer =
@@ -15,7 +16,7 @@ export async function tfm(args) {
   const start = process.hrtime.bigint();
   const child = spawn(process.execPath, ["--import", footer, cli, ...args], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1" },
+    env: { ...usersEnvironment(), NO_COLOR: "1" },
   });
   const text = ["", "", "", ""];
   for (const fd of [1, 2, 3]) child.stdio[fd].on("data", (d) => (text[fd] += d));

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundle } from "../../src/build.mjs";
-import { machine } from "./machine.mjs";
+import { inHugePages, machine } from "./machine.mjs";
 import { steps } from "./decoding.mjs";
 import { keyStrokes, longProgram } from "./keystroke.mjs";
 import { rounds, tfm } from "./measure.mjs";
@@ -50,11 +50,14 @@ const HUGE = "llama_3_1_405b";
 const checkpoints = fileURLToPath(new URL("../checkpoints/", import.meta.url));
 const results = [];
 
+const hugePages = values.peers !== undefined && inHugePages();
 await bundle();
 const folder = mkdtempSync(join(tmpdir(), "tfm-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-say(`${machine()}\nnode ${process.version}, median of ${ROUNDS} rounds (least to most)\n`);
+say(
+  `${machine()}\nnode ${process.version}${hugePages ? ", weights in huge pages" : ""}, median of ${ROUNDS} rounds (least to most)\n`,
+);
 const compared = [];
 if (values.peers !== undefined && values.checkpoints !== undefined) await beside(values.peers, values.checkpoints);
 else {
@@ -63,7 +66,11 @@ else {
 }
 if (values.json)
   console.log(
-    JSON.stringify({ machine: machine(), node: process.version, rounds: ROUNDS, results, compared }, undefined, 2),
+    JSON.stringify(
+      { machine: machine(), node: process.version, hugePages, rounds: ROUNDS, results, compared },
+      undefined,
+      2,
+    ),
   );
 
 /** What is promised of the compiler itself. */
