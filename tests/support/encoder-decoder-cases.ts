@@ -56,11 +56,7 @@ async function remember({ name, tally, inputs, outputs, encoder }: Context): Pro
   const memory = made.get("last_hidden_state");
   const wanted = outputs.get("encoder_last_hidden_state");
   if (wanted) compare(tally, `${name} encoder_last_hidden_state`, memory, wanted, mask);
-  return new Map([
-    ...made,
-    ["encoder_hidden_states", memory!],
-    ["encoder_attention_mask", mask],
-  ]);
+  return new Map([...made, ["encoder_hidden_states", memory!], ["encoder_attention_mask", mask]]);
 }
 
 async function step({ decoder }: Context, memory: Tensors, ids: Stored, past?: Tensors): Promise<Tensors> {

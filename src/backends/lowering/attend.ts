@@ -45,7 +45,7 @@ export const attendKernel: Kernel = {
       ? headByHead(e, call, { q, k, v, tilt: () => tiltOf(e, mask, numbers) }, few)
       : seenBy(e, call, { q, k, v, tilt: () => tiltOf(e, mask, numbers) }, call.outputs[0]!.type);
     const order = e.target.placesFirst ? rowsOf(e, q, seen) : undefined;
-    const result = mask ? withoutBlindRows(e, seen, mask, keys, order) : seen;
+    const result = mask && !e.masks.opensEveryRow(mask, keys) ? withoutBlindRows(e, seen, mask, keys, order) : seen;
     if (!e.target.notesFusions) return [result];
     const softcap = settingOf(call, "softcap");
     return [

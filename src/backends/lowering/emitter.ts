@@ -13,6 +13,7 @@ import { Book } from "../../layout/book.ts";
 import { sameLayout, separate } from "../../layout/layout.ts";
 import { reviewed, type View } from "../../layout/view.ts";
 import type { Weights } from "../backend.ts";
+import { CausalMasks } from "./causal.ts";
 import type { Kernel } from "./call.ts";
 import { converterOf } from "./converter.ts";
 import { placesFirst } from "./places-first.ts";
@@ -162,13 +163,16 @@ export class Emitter {
   private readonly presents = new Map<string, Placed>();
   /** What masks add to a score: a number below which it is as good as -inf. */
   readonly lowest: number;
+  readonly masks = new CausalMasks();
+  private readonly lowering: Lowering;
 
   constructor(
     readonly target: Target,
-    private readonly lowering: Lowering,
+    { table, kernels }: Lowering,
     sources: Weights,
     weights: Pick<WeightOptions, "dataFile" | "alignment" | "half">,
   ) {
+    this.lowering = { table: this.masks.watching(table), kernels };
     this.lowest = weights.half ? LOWEST.half : LOWEST.whole;
     this.weights = new WeightBook(this.writer, this.book, sources, {
       ...weights,

@@ -9,13 +9,13 @@ import { axisNamed, type Axis } from "../../ir/type.ts";
 import { pastSymbol } from "../../passes/cache.ts";
 import { isOne, product, separate, type Layout } from "../../layout/layout.ts";
 import { renamed, sizeIn, type Storage } from "../../layout/view.ts";
+import type { Causal } from "../lowering/causal.ts";
 import { tiltOf, withoutBlindRows } from "../lowering/attend.ts";
 import { operandOf, settingOf, type Call, type Kernel } from "../lowering/call.ts";
 import type { Emit, Emitter, Lowering, Placed, Scope } from "../lowering/emitter.ts";
 import { Elem, type Attributes, type Tensor } from "../lowering/writer.ts";
 import { follows, maskFor, rolesOf, type Roles } from "./attention-roles.ts";
 import { resized, joinOf } from "./cache-buffer.ts";
-import { CausalMasks, type Causal } from "./causal.ts";
 import { lengthsOf } from "./lengths.ts";
 import type { OnnxTarget } from "./targets.ts";
 
@@ -64,7 +64,6 @@ export class AttentionKernels {
   readonly reasons: Reason[] = [];
   /** `GroupQueryAttention` was given a past: beside one it takes several places of one text, or one place of several. */
   isNarrow = false;
-  private readonly masks = new CausalMasks();
   /** Joins of what is kept with what is new that only attention reads. */
   private readonly joins = new Map<Node, State>();
   private readonly joined = new WeakMap<Storage<Tensor>, Parts>();
@@ -88,7 +87,7 @@ export class AttentionKernels {
     };
     const { attend } = kernels;
     return {
-      table: { ...this.masks.watching(table), concat },
+      table: { ...table, concat },
       kernels: attend ? { ...kernels, attend: this.kernel(attend, table.concat) } : kernels,
     };
   }
@@ -181,7 +180,7 @@ export class AttentionKernels {
     const bias = operandOf(call, operands, "bias");
     const [row, ...more] = roles.rows;
     const isOwn = this.target.attentionTakesPasts && more.length === 0 && row !== undefined;
-    const causal = isOwn ? this.masks.of(mask, row, roles.keys) : undefined;
+    const causal = isOwn ? e.masks.of(mask, row, roles.keys) : undefined;
     const before = parts ? axisNamed(parts[0].past.type, roles.keys)!.size : Size.ZERO;
     const fits = causal?.start.equals(before) ? causal : undefined;
     return { call, roles, parts, keys: k, mask, bias: bias && e.as(bias, FLOAT), causal: fits, scale };

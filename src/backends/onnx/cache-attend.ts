@@ -131,7 +131,7 @@ class RowsAttention {
       writer.add("MatMul", [ofFresh!, read(v.fresh)]),
     ]);
     const result = e.book.made(sum, this.layout(columns), call.outputs[0]!.type);
-    return mask ? withoutBlindRows(e, result, mask, keys) : result;
+    return mask && !e.masks.opensEveryRow(mask, keys) ? withoutBlindRows(e, result, mask, keys) : result;
   }
 
   /** Of both parts, the past's first. */

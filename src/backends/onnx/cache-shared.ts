@@ -19,7 +19,6 @@ import { operandOf, settingOf, type Call, type Kernel } from "../lowering/call.t
 import type { Emitter, Lowering, Placed } from "../lowering/emitter.ts";
 import { Elem, type Attributes, type Tensor } from "../lowering/writer.ts";
 import { BufferForm, joinOf, type Handed } from "./cache-buffer.ts";
-import { CausalMasks } from "./causal.ts";
 import { lengthsOf } from "./lengths.ts";
 
 const FLOAT = "float";
@@ -128,7 +127,6 @@ export class SharedForm extends BufferForm {
   private readonly presents = new Map<Tensor, Tensor>();
   /** How each buffer is filled, by the name of the past; known when all is written. */
   readonly ports = new Map<string, SharedPort>();
-  private readonly masks = new CausalMasks();
 
   static of(graph: Graph): SharedForm | undefined {
     if (graph.grows === undefined) return undefined;
@@ -154,7 +152,7 @@ export class SharedForm extends BufferForm {
   protected override others({ table, kernels }: Lowering): Lowering {
     const { attend } = kernels;
     return {
-      table: this.masks.watching(table),
+      table,
       kernels: attend ? { ...kernels, attend: this.kernel(attend) } : kernels,
     };
   }
@@ -200,7 +198,7 @@ export class SharedForm extends BufferForm {
       kv_num_heads: kvHeads,
       scale: { float: scale },
       ...(typeof softcap === "number" ? { softcap: { float: softcap } } : {}),
-      ...(this.masks.of(mask, a.queries.name, a.keys)?.start.equals(this.count) ? {} : { causal: 0 }),
+      ...(e.masks.of(mask, a.queries.name, a.keys)?.start.equals(this.count) ? {} : { causal: 0 }),
     };
     const buffers = [
       book.read(pastK, separate([a.batch, a.heads, a.keys, a.d])),

@@ -1,12 +1,12 @@
 /**
  * @file Masks that hide all keys behind the query, told apart while they are emitted: operators that hide them by themselves need no such
- * mask, and take none that hides less.
+ * mask, and take none that hides less; and where they hide nothing else, every row sees itself.
  */
 import type { Graph, NodeOf } from "../../ir/graph.ts";
 import { Size } from "../../ir/size.ts";
 import type { Storage } from "../../layout/view.ts";
-import type { Emit, Lowering, Placed } from "../lowering/emitter.ts";
-import type { Tensor } from "../lowering/writer.ts";
+import type { Emit, Lowering, Placed } from "./emitter.ts";
+import type { Tensor } from "./writer.ts";
 
 /** A mask that is true of no key behind the query. */
 export interface Causal {
@@ -29,6 +29,12 @@ export class CausalMasks {
   of(mask: Placed | undefined, query: string, keys: string): Causal | undefined {
     const known = mask && this.known.get(mask.storage);
     return known && isAxis(mask, keys, known.key) && isAxis(mask, query, known.query) ? known : undefined;
+  }
+
+  /** Whether every row of this mask is true of some key: it is such a mask, and of nothing else. */
+  opensEveryRow(mask: Placed, keys: string): boolean {
+    const known = this.known.get(mask.storage);
+    return known !== undefined && known.exact && isAxis(mask, keys, known.key);
   }
 
   /** The table with operators that remember of what they make whether it is such a mask. */
