@@ -19,7 +19,7 @@ type Fed = Tensor & { readonly dtype: PortDtype };
 
 /**
  * So many places are read at once. Attention over a prompt of n takes n² scores, of which half are hidden: in parts it takes 0.62 of the
- * time and 0.37 of the memory at n = 2,000 (ONNX Runtime 1.32, CPU, one thread, 16 layers of 32 heads of 64).
+ * time and 0.37 of the memory at n = 2,000 (ONNX Runtime 1.30, CPU, one thread, 16 layers of 32 heads of 64).
  */
 const MOST_PLACES = 256;
 

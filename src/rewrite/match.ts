@@ -25,6 +25,8 @@ type Next = () => boolean;
 
 /** Numbers of a rule are those of the program up to rounding, or as many digits as programs write. */
 const TOLERANCE = 1e-9;
+/** The smallest number that float32 has with all its digits. */
+const LEAST_NORMAL = 2 ** -126;
 
 export function match(rule: Rule, term: Term, terms: Terms): Match | Miss {
   return new Matcher(rule, terms).run(term);
@@ -358,7 +360,11 @@ function weight(term: Term): number {
 
 function near(a: number, b: number): boolean {
   if (a === b || Object.is(a, b)) return true;
-  return Number.isFinite(a) && Number.isFinite(b) && Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b));
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return false;
+  // Eight digits are what float32 can tell apart: 0.70710678 is the root of a half there.
+  const [p, q] = [Math.fround(a), Math.fround(b)];
+  if (p === q && Math.abs(p) >= LEAST_NORMAL && Number.isFinite(p)) return true;
+  return Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b));
 }
 
 /** The list without these, each once; undefined where one of them is not in it. */

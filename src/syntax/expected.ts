@@ -296,6 +296,9 @@ function specialHint(context: Context, f: Unexpected, span: Span): string | unde
   if (f.rule === "meaning" && f.found === "Colon") {
     return "a role comes after the slots and before `given`: `block f(...) < ... >: ffn given hidden`";
   }
+  if (f.rule === "meaning" && f.found === "SlotOpen" && /\bgiven\b[^{}<>]*$/.test(text.slice(0, span.start))) {
+    return "slots come before the role and `given`: `block f(...) < ... >: ffn given hidden`";
+  }
   if (f.rule === "meaning" && f.found === "LParen" && f.rules.includes("block")) {
     return "a block has one list of settings; its inputs are statements";
   }

@@ -1,6 +1,6 @@
 /**
  * Random models, out of blocks of the library and of blocks that spell the same by hand, rightly or not quite: before and after all
- * rewrites they compute the same in float64. `RUNS=1000` draws more of them; a failure prints the program.
+ * rewrites they compute the same in float64. `RUNS=10000` draws more of them, `SEED=n` the same again; a failure prints the program.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -8,6 +8,8 @@ import { elaborateText } from "../support/programs.ts";
 import { afterRewrites, differenceByRewrites } from "../support/rewritten.ts";
 
 const RUNS = Number(process.env["RUNS"] ?? 1000);
+const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
+console.log(`random models: SEED=${seed} RUNS=${RUNS}`);
 
 const oneOf = (...texts: readonly string[]): fc.Arbitrary<string> => fc.constantFrom(...texts);
 
@@ -192,7 +194,7 @@ test("random models compute the same before and after all rewrites", { timeout: 
       expect(differenceByRewrites(value!, { batch: 2, seq: 3 }, 7)).toBeLessThan(1e-9);
       fired += afterRewrites(value!).rewrites!.fired.length;
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, seed },
   );
   // Half of them at least have something to rewrite, or this tests nothing.
   expect(fired).toBeGreaterThan(RUNS / 2);

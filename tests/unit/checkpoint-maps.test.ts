@@ -319,3 +319,36 @@ test("a head stored with numbers of its own is not tied, whatever config.json sa
   const asked = tiedIn({ ...words, "lm_head.weight": table.map((x) => x + 1) }, tie, [{ name: "tied", text: "true" }]);
   expect(asked).toMatchObject({ tied: "true", said: [], opened: 0 });
 });
+
+test("GPT-2's scores are divided as config.json says: by the root of the width or not, by the layer's number or not", () => {
+  const scaled = (more: object) => {
+    const value = {
+      model_type: "gpt2",
+      architectures: ["GPT2LMHeadModel"],
+      vocab_size: 9,
+      n_embd: 8,
+      n_head: 2,
+      n_layer: 2,
+      n_positions: 4,
+    };
+    const made = elaborate(request(undefined, { config: { name: "config.json", value: { ...value, ...more } } }));
+    expect(made.diagnostics).toEqual([]);
+    const { graph } = made.value!;
+    const repeat = graph.nodes.find((n) => n.op === "repeat")!;
+    return {
+      bodies: repeat.bodies.length,
+      scales: repeat.bodies.flatMap((b) =>
+        b.nodes.flatMap((n) =>
+          n.op === "call" && n.attrs.name === "attend"
+            ? n.bodies[0]!.nodes.flatMap((m) =>
+                m.op === "constant" && m.attrs.value !== 0 && Number.isFinite(m.attrs.value) ? [m.attrs.value] : [],
+              )
+            : [],
+        ),
+      ),
+    };
+  };
+  expect(scaled({})).toEqual({ bodies: 1, scales: [0.5] });
+  expect(scaled({ scale_attn_weights: false })).toEqual({ bodies: 1, scales: [] });
+  expect(scaled({ scale_attn_by_inverse_layer_idx: true })).toEqual({ bodies: 2, scales: [0.5, 0.25] });
+});
