@@ -204,10 +204,12 @@ function compare(
   const at = places(wanted.axes, axes);
   const value = (i: number): number => wanted.data[at[i]!] as number;
   let scale = 1;
-  for (let i = 0; i < length; i++) if (!padded?.[i]) scale = Math.max(scale, Math.abs(value(i)));
+  for (let i = 0; i < length; i++)
+    if (!padded?.[i] && Number.isFinite(value(i))) scale = Math.max(scale, Math.abs(value(i)));
   let worst = { found: 0, wanted: 0, error: 0 };
   for (let i = 0; i < length; i++) {
-    if (padded?.[i]) continue;
+    // What the program itself makes of these inputs may be infinite, or no number.
+    if (padded?.[i] || Object.is(found.data[i], value(i))) continue;
     const error = Math.abs(found.data[i]! - value(i)) / scale;
     if (!(error <= worst.error))
       worst = { found: found.data[i]!, wanted: value(i), error: Number.isNaN(error) ? Infinity : error };

@@ -252,11 +252,17 @@ class Both {
     );
     const outputs = this.flat.graph(graph, inputs, (path) => this.weights.get(path)!.id, undefined, [], {
       sizes,
-      past: (path, type) =>
-        past.get(path) ?? this.flat.leaf({ name: `past.${path}`, kind: "operand" }, type, undefined),
+      past: (path, type) => past.get(path) ?? this.zeros(type),
       present: (path, node) => void states.set(path, node),
     });
     return { outputs, states };
+  }
+
+  /** What is handed to the first step: no places, or where it is of one size, zeros. */
+  private zeros({ dtype, axes }: Type): number {
+    let [made] = this.flat.infer("constant", [], { value: 0, dtype }) as [number];
+    for (const axis of axes) [made] = this.flat.infer("spread", [made], { axis }) as [number];
+    return made;
   }
 
   pairs(

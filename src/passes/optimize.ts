@@ -19,5 +19,6 @@ export function optimize(graph: Graph, options: OptimizeOptions): Graph {
   const flat = inlineCalls(graph, options.keeps);
   if (!options.enabled) return removeDead(flat);
   const once = removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(flat)))));
-  return options.rewrite ? options.rewrite(once) : once;
+  // What a rewrite makes of captured values alone is the same in every layer too.
+  return options.rewrite ? removeDead(hoistInvariants(options.rewrite(once))) : once;
 }

@@ -63,6 +63,8 @@ interface Plan {
   readonly root: Value;
   /** The operands that are values, as the right side takes them, and what stands beside. */
   readonly leaves: readonly Value[];
+  /** Which of the leaves are there with the other sign: what is taken away from a sum. */
+  readonly turned: readonly boolean[];
   readonly others: readonly Value[];
   readonly numbers: readonly number[];
   readonly covered: ReadonlySet<Node>;
@@ -187,11 +189,12 @@ class Round {
     const { rule } = found;
     const cone = this.cone(found, root);
     if ("why" in cone) return cone;
-    const { covered, origins } = cone;
+    const { covered, origins, negated } = cone;
     const reader = this.foreignReader(covered, root);
     if (reader) return { why: reader };
     const present = rule.operands.filter((o) => !o.scalar);
     const leaves = present.map((o) => origins.get(found.values.get(o.name)!.id)!);
+    const turned = present.map((o) => negated.has(found.values.get(o.name)!.id));
     const types = present.map((o, i): [string, Type] => [
       o.name,
       inOrder(
@@ -205,7 +208,7 @@ class Round {
     const kept = removeDead(foldConstants(inlineCalls(right, this.options.keeps)));
     const others = found.others.filter((t) => t.number === undefined).map((t) => origins.get(t.id)!);
     const numbers = found.others.flatMap((t) => (t.number === undefined ? [] : [t.number]));
-    const besides = others.length + numbers.length;
+    const besides = others.length + numbers.length + turned.filter((t) => t).length;
     const before = [...covered].reduce((n, node) => n + this.cost(node), 0);
     const after = kept.nodes.reduce((n, node) => n + this.cost(node), besides);
     if (after >= before && !this.options.always) {
@@ -224,6 +227,7 @@ class Round {
       match: found,
       root,
       leaves,
+      turned,
       others,
       numbers,
       covered,
@@ -241,13 +245,29 @@ class Round {
   private cone(
     found: Match,
     root: Value,
-  ): { covered: ReadonlySet<Node>; origins: ReadonlyMap<number, Value> } | { why: string } {
+  ):
+    | { covered: ReadonlySet<Node>; origins: ReadonlyMap<number, Value>; negated: ReadonlySet<number> }
+    | { why: string } {
+    const { terms } = this.survey;
     const leaves = new Map<number, string>();
     for (const [name, term] of found.values) leaves.set(term.id, name);
+    const operands = new Set(leaves.keys());
     for (const term of found.others) if (term.number === undefined) leaves.set(term.id, "what stands beside");
     const origins = new Map<number, Value>();
+    const negated = new Set<number>();
     const covered = new Set<Node>();
     let why: string | undefined;
+    /** What a difference takes away may be an operand with the other sign, which is no value by itself. */
+    const isNegated = (node: Node): boolean => {
+      const taken = node.op === "sub" && node.outputs[0]!.type.dtype === "float" ? node.inputs[1] : undefined;
+      if (!taken) return false;
+      const { id } = terms.product([terms.number(-1), this.survey.termOf(taken)]);
+      if (!operands.has(id)) return false;
+      if (origins.has(id) && !negated.has(id)) return false;
+      negated.add(id);
+      if (!origins.has(id)) origins.set(id, this.survey.itself(taken));
+      return true;
+    };
     const visit = (value: Value, isRoot: boolean): void => {
       const v = this.survey.itself(value);
       const term = this.survey.termOf(v);
@@ -262,12 +282,13 @@ class Round {
       }
       if (covered.has(made.node)) return;
       covered.add(made.node);
-      for (const input of made.node.inputs) visit(input, false);
+      const inputs = isNegated(made.node) ? made.node.inputs.slice(0, 1) : made.node.inputs;
+      for (const input of inputs) visit(input, false);
     };
     visit(root, true);
     if (why !== undefined) return { why };
     const lost = [...leaves].find(([id]) => !origins.has(id));
-    return lost ? { why: `${lost[1]} is no value that the program computes` } : { covered, origins };
+    return lost ? { why: `${lost[1]} is no value that the program computes` } : { covered, origins, negated };
   }
 
   /** Who else reads what would be gone. */
@@ -346,7 +367,8 @@ class Round {
     const nodes = plan.graph.nodes.map((n) => ({ ...n, span }) as Node);
     const { op: outermost } = plan.match.rule.left;
     const op = isFree(outermost) ? outermost : "mul";
-    let [value] = scope.inline({ ...plan.graph, nodes }, plan.leaves.map(of)) as [Value];
+    const leaves = plan.leaves.map((v, i) => (plan.turned[i] ? scope.emit1("neg", [of(v)], {}, span) : of(v)));
+    let [value] = scope.inline({ ...plan.graph, nodes }, leaves) as [Value];
     for (const other of plan.others) value = scope.emit1(op, [value, of(other)], {}, span);
     for (const n of plan.numbers)
       value = scope.emit1(op, [value, scope.emit1("constant", [], { value: n, dtype: "float" }, span)], {}, span);

@@ -46,7 +46,10 @@ const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: stri
     [
       "llama3_1",
       "long",
-      llama("scaling = rope_scaling_of(config.rope_parameters ?? config.rope_scaling)", "scaling = unscaled"),
+      llama(
+        "scaling = rope_scaling_of(config.rope_parameters ?? config.rope_scaling, config.max_position_embeddings)",
+        "scaling = unscaled",
+      ),
     ],
     [
       "llama3",
@@ -83,7 +86,8 @@ const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: stri
     ["bert-base-model", "single", bert("pooler: linear(hidden) -> tanh", "pooler: linear(hidden)")],
   ],
   gpt: [
-    ["gpt2", "single", scale],
+    ["gpt2", "single", gpt("scale: float = (hidden / heads) ^ -0.5", "scale: float = hidden ^ -0.5")],
+    ["gpt2", "single", gpt("scale_by_layer = config.scale_attn_by_inverse_layer_idx", "scale_by_layer = true")],
     ["gpt2", "single", causal],
     ["gpt2", "single", cubic],
     ["gpt2", "single", gpt("position_ids -> place", "(position_ids + 1) -> place")],

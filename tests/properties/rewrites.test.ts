@@ -63,7 +63,7 @@ const attentions = fc
   .record({
     scale: oneOf(" / sqrt(part)", " * 0.5", "", " / 3"),
     mask: oneOf("none", "where", "added", "finite"),
-    tilt: oneOf("", " + tilt"),
+    tilt: oneOf("", " + tilt", " - tilt"),
     cap: oneOf("", "8"),
     softmax: oneOf("op", "shifted", "plain", "late"),
     shares: fc.boolean(),

@@ -222,10 +222,10 @@ export function compare(tally: Tally, what: string, found: Stored | undefined, w
 function realPlaces({ shape }: Stored, mask: Stored): (i: number) => boolean {
   const tail = (from: number): number => shape.slice(from).reduce((n, d) => n * d, 1);
   const rank = mask.shape.length;
+  // A cache: [batch, heads, places, head_dim], where there may be as many heads as places.
+  if (rank === 2 && shape.length === 4 && shape[0] === mask.shape[0] && shape[2] === mask.shape[1])
+    return (i) => mask.data[Math.floor(i / tail(1)) * shape[2]! + (Math.floor(i / shape[3]!) % shape[2]!)] !== 0;
   if (shape.length >= rank && mask.shape.every((d, k) => d === shape[k]))
     return (i) => mask.data[Math.floor(i / tail(rank))] !== 0;
-  // A cache: [batch, heads, places, head_dim].
-  if (shape.length === 4 && shape[0] === mask.shape[0] && shape[2] === mask.shape[1])
-    return (i) => mask.data[Math.floor(i / tail(1)) * shape[2]! + (Math.floor(i / shape[3]!) % shape[2]!)] !== 0;
   return () => true;
 }

@@ -352,3 +352,23 @@ test("GPT-2's scores are divided as config.json says: by the root of the width o
   expect(scaled({ scale_attn_weights: false })).toEqual({ bodies: 1, scales: [] });
   expect(scaled({ scale_attn_by_inverse_layer_idx: true })).toEqual({ bodies: 2, scales: [0.5, 0.25] });
 });
+
+test("rotary frequencies that depend on the text's length are refused by the key that asks for them", () => {
+  const said = (more: object): readonly string[] =>
+    elaborate(
+      request(undefined, { config: { name: "config.json", value: { ...(LLAMA as object), ...more } } }),
+    ).diagnostics.map((d) => `${d.code}: ${d.message}`);
+  const refused = (key: string, type: string) => [
+    `config/unsupported: config.json sets ${key} to the text "${type}", which this model does not compute`,
+  ];
+  const scaling = { factor: 2, original_max_position_embeddings: 8 };
+  expect(said({ rope_parameters: { rope_type: "dynamic", rope_theta: 1e4, ...scaling } })).toEqual(
+    refused("rope_parameters.rope_type", "dynamic"),
+  );
+  expect(said({ rope_scaling: { rope_type: "longrope", ...scaling } })).toEqual(
+    refused("rope_scaling.rope_type", "longrope"),
+  );
+  expect(said({ rope_scaling: { type: "su", factor: 2 } })).toEqual(refused("rope_scaling.type", "su"));
+  for (const type of ["linear", "yarn"])
+    expect(said({ rope_scaling: { type, ...scaling } }).filter((m) => !/unread/.test(m))).toEqual([]);
+});

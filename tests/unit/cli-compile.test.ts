@@ -160,6 +160,20 @@ describe("the self-check", () => {
     expect(await check(wrap)).toMatchObject({ kind: "differs", diagnostic: { code: "cli/self-check" } });
   });
 
+  test("what the program itself makes infinite, or no number, is not held against the file", async () => {
+    const program = join(folder, "infinite.tfm");
+    const text = (last: string): string => `model m(hidden = 4) {
+  input x: float[batch, seq, hidden]
+  output nothing = 0 / sum(where(x > 1e30, x, 0), over = hidden)
+  output most = max(where(x > 1e30, x, -inf), over = seq)
+  output y = ${last}
+}`;
+    writeFileSync(program, text("x -> linear(3)"));
+    const made = await tfm("compile", program, "-o", at("infinite"));
+    expect(made, made.err).toMatchObject({ status: 0 });
+    expect(made.out).toMatch(/within \d/);
+  });
+
   test("a mask that is not heeded is found", async () => {
     const blind =
       (run: Run): Run =>

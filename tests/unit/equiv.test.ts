@@ -95,6 +95,21 @@ test("a model in steps with a cache is the model at once: proved", async () => {
 
 const root = new URL("../..", import.meta.url).pathname;
 
+test("what goes from place to place is zero before the first step", async () => {
+  const said = await answer(join(root, "examples/token-shift.tfm"), "--with", "cached");
+  expect(said).toMatchObject({ status: 0, verdict: "proved" });
+  const scan = `op decayed(a: float)(h, u) = a * h + u
+model m(hidden = 3) grows seq {
+  input x: float[batch, seq, hidden]
+  output y = scan[seq](decayed(0.5), start = 0)(x -> a: linear(hidden)) -> b: linear(2)
+}`;
+  expect(await answer(file("scan.tfm", scan), "--with", "cached")).toMatchObject({ status: 0, verdict: "proved" });
+  expect(await answer(file("scan.tfm", scan.replace("start = 0", "start = 1")), "--with", "cached")).toMatchObject({
+    status: 0,
+    verdict: "proved",
+  });
+});
+
 test.each(["t5", "seq2seq"])(
   "%s in steps, with what its encoder gives handed over, is the model at once",
   async (name) => {

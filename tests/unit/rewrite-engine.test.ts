@@ -226,6 +226,8 @@ model m(hidden = 6, vocab = 9, h = 2, w = 3) {
     "output y = dot(softmax(dot(q, k, over = w) * 0.5 + where(open, 0, -inf), over = keys), v, over = keys)",
     "output y = dot(softmax(where(causal, dot(q, k, over = w) * 0.5 + tilt, -inf), over = keys), v, over = keys)",
     "output y = dot(softmax(dot(q, k, over = w) + tilt, over = keys), v, over = keys)",
+    "output y = dot(softmax(dot(q, k, over = w) - tilt, over = keys), v, over = keys)",
+    "output y = dot(softmax(where(causal, dot(q, k, over = w) / sqrt(w) - 0.3 * (position(seq) - position(keys)), -inf), over = keys), v, over = keys)",
     "output y = dot(softmax(20 * tanh(dot(q, k, over = w) * 0.5 / 20), over = keys), v, over = keys)",
     "let s = where(causal, dot(q, k, over = w) / 2, -inf)\n  let e = exp(s - max(s, over = keys))\n  output y = dot(e, v, over = keys) / sum(e, over = keys)",
     "let s = where(causal, dot(q, k, over = w) / 2, -inf)\n  let e = exp(s - max(s, over = keys))\n  output y = dot(e / sum(e, over = keys), v, over = keys)",

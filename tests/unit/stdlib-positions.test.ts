@@ -147,6 +147,7 @@ describe("scalings", () => {
         hidden_act: "silu",
         rope_scaling: wish as never,
         rope_theta: THETA,
+        max_position_embeddings: 32,
       },
     };
     const { value, diagnostics } = elaborateText(undefined, { config });
@@ -168,6 +169,8 @@ describe("scalings", () => {
     const weighed = { type: "yarn", factor: 40, original_max_position_embeddings: 64, mscale: 0.7, mscale_all_dim: 1 };
     const gain = (0.1 * 0.7 * Math.log(40) + 1) / (0.1 * Math.log(40) + 1);
     expect(wished(weighed).frequencies).toEqual([`yarn(40, 64, none, none, ${gain}, none)`]);
+    // Where it does not say of what length, that of the config.
+    expect(wished({ type: "yarn", factor: 2 }).frequencies).toEqual(["yarn(2, 32, none, none, none, none)"]);
   });
 });
 
