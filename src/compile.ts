@@ -28,6 +28,7 @@ import { fixSizes, misfitOf, openSizes } from "./passes/fix-sizes.ts";
 import { lastPlaceOnly } from "./passes/last.ts";
 import { withOnce } from "./passes/once.ts";
 import { computeOnceBefore } from "./passes/once-before.ts";
+import { foldScales, type ScaleOptions, type ScaleReport } from "./passes/scales.ts";
 import { splitSteps } from "./passes/steps.ts";
 import { removeDead } from "./passes/dce.ts";
 import type { Costs } from "./rewrite/cost.ts";
@@ -102,6 +103,8 @@ export interface Prepared {
   readonly given: ReadonlyMap<string, string>;
   /** What the library's rewrites did to it, and what they nearly did; absent where it is not optimised. */
   readonly rewrites?: RewriteReport;
+  /** Which factors went into its weights; absent where none were looked for. */
+  readonly scales?: ScaleReport;
 }
 
 export interface PrepareOptions {
@@ -118,6 +121,8 @@ export interface PrepareOptions {
   readonly keeps: (node: Extract<Graph["nodes"][number], { op: "call" }>) => boolean;
   /** What the target can do, by name, for rewrites that ask (`when target.gelu`); and what nodes cost there. */
   readonly target?: { readonly costs?: Costs };
+  /** How factors go into the weights, for a target that writes them so. */
+  readonly scales?: ScaleOptions | undefined;
 }
 
 /** Only the syntax tree, for `--emit ast`. */
@@ -397,8 +402,10 @@ export function prepare(model: Elaborated, options: PrepareOptions): Result<read
         return done.graph;
       },
     });
+    const scaled = options.optimize && options.scales ? foldScales(made, options.scales) : undefined;
     const inputDefaults = defaultsIn(graph, model);
-    return [{ name, graph: wellFormed(made), inputDefaults, given, ...(rewrites ? { rewrites } : {}) }];
+    const reports = { ...(rewrites ? { rewrites } : {}), ...(scaled ? { scales: scaled.report } : {}) };
+    return [{ name, graph: wellFormed(scaled?.graph ?? made), inputDefaults, given, ...reports }];
   });
   return { ...(reporter.hasErrors ? {} : { value }), diagnostics: reporter.diagnostics };
 }

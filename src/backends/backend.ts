@@ -26,6 +26,8 @@ export interface PlannedTensor {
   readonly declared?: readonly Axis[];
   /** A stretch of the parameter only, as long as `order` says. */
   readonly part?: Part;
+  /** The parameter is written times this. */
+  readonly factor?: number;
   readonly dtype: "F32" | "F16" | "BF16";
   /** In bytes, as `length`. */
   readonly offset: number;

@@ -40,6 +40,8 @@ export interface WrittenTensor {
     readonly order: readonly string[];
     /** It is cut along an axis, and this is one of the pieces. */
     readonly piece?: { readonly along: string; readonly index: number; readonly of: number };
+    /** It is the parameter times this. */
+    readonly factor?: number;
   };
 }
 

@@ -18,6 +18,7 @@ import {
 import { emitTfjs, type StoredAs } from "../backends/tfjs/emit.ts";
 import { SHARD_BYTES } from "../backends/tfjs/graph-def.ts";
 import { rereadTfjs } from "../backends/tfjs/reread.ts";
+import { multipliedBy } from "../backends/lowering/kernels.ts";
 import type { Target } from "../backends/lowering/target.ts";
 import { tfjsKeeps, tfjsTargets, type ProviderName } from "../backends/tfjs/targets.ts";
 import type { FileLayout } from "../clients/plan.ts";
@@ -28,6 +29,7 @@ import { evaluateComputed } from "../host/computed.ts";
 import { planDataFile, planShards, rangeOfPlanned } from "../host/data-file.ts";
 import { statOf } from "../host/system.ts";
 import type { Graph } from "../ir/graph.ts";
+import type { ScaleOptions } from "../passes/scales.ts";
 import { portsOf, type Ports } from "./record.ts";
 import type { Weights } from "./weights.ts";
 
@@ -65,6 +67,8 @@ export interface Backend {
   readonly keeps: Keeps;
   /** What the target can do. */
   readonly target: Target;
+  /** How factors go into its weights, where they do. */
+  readonly scales?: ScaleOptions | undefined;
   /** What the target cannot do. */
   readonly refusals: (graph: Graph) => readonly Diagnostic[];
   /** What the target has a kernel for and is written out all the same, and why. */
@@ -97,11 +101,16 @@ export function backendOf(
     backend: {
       keeps: keeps(target, provider),
       target: targetOf(target, provider),
+      scales: scalesOf(targetOf(target, provider), dtype === "float16"),
       refusals: (graph) => (form === "shared" ? unshared(graph, keeps(target, provider)) : []),
       writtenOut: ({ graph }) => emitOnnx(graph, { target, provider, cache: form, dtype, ...UNWEIGHTED }).reasons,
       emit: (...args) => onnxPart({ target, provider, cache: form, dtype, layout }, ...args),
     },
   };
+}
+
+function scalesOf(target: Target, halves: boolean): ScaleOptions | undefined {
+  return target.foldsScales ? { multiplied: multipliedBy(target), halves } : undefined;
 }
 
 /** Stands in for what is not known before a model is written. */
@@ -189,6 +198,7 @@ function tfjs({ provider = "any", dtype }: { provider?: ProviderName | undefined
   return {
     keeps: tfjsKeeps,
     target: tfjsTargets[provider],
+    scales: scalesOf(tfjsTargets[provider], dtype === "float16"),
     refusals: () => [],
     writtenOut: () => [],
     emit: (prepared, weights, producer) => {

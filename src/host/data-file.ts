@@ -56,12 +56,12 @@ function piecesOf(tensor: PackedTensor, weights: Weights, options: Numbers): Ite
 }
 
 function numbersOf(
-  { path, order, declared, part }: Omit<PlannedTensor, "dtype">,
+  { path, order, declared, part, factor }: Omit<PlannedTensor, "dtype">,
   dtype: PlannedTensor["dtype"],
   weights: Weights,
   options: Numbers,
 ): Iterable<Uint8Array> {
-  return materialize(weights(path), { path, order, ...(declared ? { declared } : {}), part, dtype }, options);
+  return materialize(weights(path), { path, order, ...(declared ? { declared } : {}), part, factor, dtype }, options);
 }
 
 /** The least and the greatest of a planned tensor's numbers, read a piece at a time. Undefined where one is no number or infinite. */

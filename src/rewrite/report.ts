@@ -67,7 +67,7 @@ export function placeOf({ file, start }: Span): string {
 
 const WIDTH = 80;
 
-function excerpt({ file, start, end }: Span): string {
+export function excerpt({ file, start, end }: Span): string {
   const text = file.text.slice(start, end).replace(/\s+/g, " ");
   return text.length > WIDTH ? `${text.slice(0, WIDTH - 3)}...` : text;
 }

@@ -20,6 +20,8 @@ export interface Wanted {
   readonly declared?: readonly Axis[];
   /** Only this stretch of it, as long as `order` says: of an axis that `declared` has whole. */
   readonly part?: Part | undefined;
+  /** Its numbers times this, rounded once more. */
+  readonly factor?: number | undefined;
   readonly dtype: FloatDtype;
 }
 
@@ -46,7 +48,7 @@ export interface MaterializeOptions {
 
 /** Pieces of the parameter's bytes, one after the other. Throws `ReadFailure` where the checkpoint cannot be read. */
 export function materialize(source: WeightSource, wanted: Wanted, options: MaterializeOptions): Iterable<Uint8Array> {
-  const whole = elementsOf(source, wanted, options);
+  const whole = times(elementsOf(source, wanted, options), wanted);
   return pieces(wanted.part ? partOf(whole, wanted.part, wanted) : whole, wanted, options.budget ?? 64 << 20);
 }
 
@@ -82,7 +84,7 @@ interface Source {
 function elementsOf(source: WeightSource, wanted: Wanted, options: MaterializeOptions): Source {
   switch (source.kind) {
     case "stored":
-      return storedElements(source.tensor, source.order, wanted.dtype, opened(options));
+      return storedElements(source.tensor, source.order, wanted, opened(options));
     case "computed":
       return computedElements(source, wanted.dtype, options);
     case "initial": {
@@ -105,12 +107,12 @@ function elementsOf(source: WeightSource, wanted: Wanted, options: MaterializeOp
 function storedElements(
   tensor: StoredTensor,
   order: readonly Axis[],
-  dtype: FloatDtype,
+  { dtype, factor }: Wanted,
   checkpoint: Checkpoint,
 ): Source {
   const width = WIDTH[tensor.dtype];
   // Numbers that keep their dtype are moved bit by bit.
-  const same = tensor.dtype === dtype;
+  const same = tensor.dtype === dtype && factor === undefined;
   return {
     axes: sizes(order),
     width: same ? width : 4,
@@ -143,6 +145,19 @@ function computedElements(
     width: 4,
     read: (start, count) => values.subarray(start, start + count),
     encode: (elements) => fromFloat32(dtype, elements as Float32Array),
+  };
+}
+
+/** The elements times a factor: products in float64, in the pieces in which they are read. */
+function times(source: Source, { factor, dtype }: Wanted): Source {
+  if (factor === undefined) return source;
+  return {
+    ...source,
+    encode: (elements) =>
+      fromFloat32(
+        dtype,
+        Float32Array.from(elements as Float32Array, (x) => x * factor),
+      ),
   };
 }
 

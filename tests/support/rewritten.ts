@@ -1,5 +1,6 @@
 /** @file Programs before and after all rewrites: the same numbers, and what the rewrites say. */
-import { keeps } from "../../src/backends/onnx/targets.ts";
+import { multipliedBy } from "../../src/backends/lowering/kernels.ts";
+import { keeps, targetOf } from "../../src/backends/onnx/targets.ts";
 import { evaluateGraph } from "../../src/backends/reference/evaluate.ts";
 import { prepare, type Elaborated, type Prepared } from "../../src/compile.ts";
 import type { Graph } from "../../src/ir/graph.ts";
@@ -35,12 +36,13 @@ export function operatorsOf(graph: Graph): Readonly<Record<string, number>> {
 }
 
 /**
- * The largest difference between the model as it is written and as it is after all rewrites, relative to the largest value of each
+ * The largest difference between the model as it is written and as it is after all rewrites, factors in its weights, relative to the largest value of each
  * output, on drawn weights and inputs in float64.
  */
 export function differenceByRewrites(model: Elaborated, sizes: Readonly<Record<string, number>>, limit = 2): number {
   const before = prepare(model, { cache: false, optimize: false, keeps: () => false }).value!;
-  const after = prepare(model, { cache: false, optimize: true, keeps: keeps("onnx") }).value!;
+  const scales = { multiplied: multipliedBy(targetOf("onnx")) };
+  const after = prepare(model, { cache: false, optimize: true, keeps: keeps("onnx"), scales }).value!;
   let worst = 0;
   for (const [i, { graph }] of before.entries()) {
     const params = drawWeights(graph);

@@ -63,7 +63,9 @@ test.each(["gpt2", "t5", "glm"])("%s is proved to be what its files compute", as
   expect(said.weights).toMatchObject({ differing: [], alone: [] });
 });
 
-test.each(["--cache shared", "--no-cache", "--logits last", "--dtype float16", "-t tfjs --dtype float16"])(
+const FIXED = ["sequence_length=1", "batch_size=1", "batch_size=3"].map((size) => `--size ${size}`);
+
+test.each(["--cache shared", "--no-cache", "--logits last", "--dtype float16", "-t tfjs --dtype float16", ...FIXED])(
   "a folder compiled with %s is its program",
   async (options) => {
     const out = join(folder, options.replaceAll(/\W/g, ""));
@@ -123,6 +125,34 @@ const model = `model m(vocab = 7, hidden = 8, heads = 2, layers = 2) grows seq {
   output logits = tokens -> embed(vocab) -> layers: decoder x{layers} < gqa(1, rope()), rmsnorm(eps = 1e-5), swiglu(5) > -> head: linear(vocab)
 }
 `;
+
+test("folders of fixed sizes are their program, step after step, and each other", async () => {
+  const program = join(folder, "one.tfm");
+  const text = `model one(hidden = 4, heads = 2) grows seq {
+    input x: float[batch, seq, hidden]
+    output y = x -> decoder x1 < mha, rmsnorm, mlp(relu, 8) >
+  }`;
+  writeFileSync(program, text);
+  const compiled = async (name: string, ...sizes: readonly string[]): Promise<string> => {
+    const out = join(folder, `one-${name}`);
+    const made = await tfm("compile", program, "-o", out, ...sizes.flatMap((s) => ["--size", s]));
+    expect(made.status, made.err).toBe(0);
+    return out;
+  };
+  const [open, both, three] = [
+    await compiled("open"),
+    await compiled("both", "seq=1", "batch=1"),
+    await compiled("three", "seq=3"),
+  ];
+  for (const out of [open, both, three])
+    expect(await answer(program, out)).toMatchObject({ status: 0, equal: true, verdict: "proved" });
+  expect(await answer(open, three)).toMatchObject({ status: 0, verdict: "proved" });
+  writeFileSync(
+    program,
+    text.replace("relu", "relu6_of").replace("model one", "op relu6_of(x: [...]) = min(max(x, 0), 6)\nmodel one"),
+  );
+  expect(await answer(program, both)).toMatchObject({ status: 1, equal: false, verdict: "different" });
+});
 
 describe("a folder against its program", () => {
   const out = join(folder, "m");

@@ -50,3 +50,28 @@ test("the README's program", async () => {
   expect(said.length).toBe(10);
   expect(said.at(-1)!).toBeLessThan(said[0]! - 0.1);
 });
+
+test("weights that have a factor are not the program's, and are not trained", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tfm-factor-"));
+  try {
+    const text = "model m(hidden = 4) { input x: float[batch, seq, hidden]\n output y = (x -> p: linear(3)) * 0.3 }";
+    const tf = await tensorflow();
+    await tf.setBackend("cpu");
+    const refusal = async (...options: readonly string[]): Promise<string> => {
+      expect(await tfm("compile", "-e", text, "-o", folder, "-t", "tfjs", ...options)).toMatchObject({ status: 0 });
+      const model = await product.load(tf, folderSource(folder), { backends: ["cpu"], fuse: false });
+      try {
+        product.trainable(model, "y");
+        return "none";
+      } catch (e) {
+        return String(e);
+      } finally {
+        model.dispose();
+      }
+    };
+    expect(await refusal()).toContain("p.weight is there times 0.3");
+    expect(await refusal("--no-optimize")).not.toContain("times");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

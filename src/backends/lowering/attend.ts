@@ -34,6 +34,16 @@ export const attendKernel: Kernel = {
       ["number", "undefined"].includes(typeof (settingOf(call, "softcap") ?? undefined))
     );
   },
+  multiplied(call) {
+    // A cap divides scores: with the scale that the cap is, nothing is left of both.
+    const softcap = settingOf(call, "softcap");
+    const scale = typeof softcap === "number" ? softcap : 1;
+    return {
+      operand: "q",
+      by: (settingOf(call, "scale") as number) / scale,
+      settings: { ...call.attrs.settings, scale },
+    };
+  },
   emit(e, call, operands) {
     const [q, k, v] = ["q", "k", "v"].map((n) => operandOf(call, operands, n)) as [Placed, Placed, Placed];
     const keys = call.attrs.dims["keys"]!.name;

@@ -1,6 +1,7 @@
 /** @file Applications of composite operators, as kernels see them. */
 import type { NodeOf } from "../../ir/graph.ts";
 import type { Setting } from "../../ops/attributes.ts";
+import type { Multiplied } from "../../passes/scales.ts";
 import type { Emitter, Placed } from "./emitter.ts";
 import type { Target } from "./target.ts";
 
@@ -10,6 +11,8 @@ export interface Kernel {
   /** Can it do this application? Decided from the node alone, before anything is emitted. */
   serves(call: Call, target: Target): boolean;
   emit(e: Emitter, call: Call, operands: readonly Placed[]): readonly Placed[];
+  /** What it multiplies an operand by before anything else. */
+  multiplied?(call: Call): Multiplied | undefined;
 }
 
 /** The operand of this name, if it is a value. */

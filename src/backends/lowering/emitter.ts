@@ -228,8 +228,10 @@ export class Emitter {
   run(scope: Scope): void {
     const { graph } = scope;
     for (const param of graph.params) {
-      const placed = this.weights.param(scope.concrete(param.path), param.value.type);
-      scope.bind(param.value, placed);
+      const scaled = this.target.foldsScales ? scaledIn(scope, param) : undefined;
+      const placed = this.weights.param(scope.concrete(param.path), param.value.type, scaled?.factor);
+      scope.bind(scaled?.node.outputs[0] ?? param.value, placed);
+      if (scaled) scope.done.add(scaled.node);
       this.met.params.push({ param, indices: scope.indices, weight: this.weights.weightOf(placed)! });
     }
     for (const s of graph.states.filter((s) => !isMade(s)))
@@ -383,6 +385,18 @@ export class Emitter {
     const axes = [...x.axes].map(([name, parts]) => `${name}=${parts.join("*")}`);
     return `${x.storage.serial} ${axes.join(" ")}`;
   }
+}
+
+/** The number that all readers of a parameter want it times: then it is their one product. */
+function scaledIn(
+  { graph, uses }: Scope,
+  { value }: Param,
+): { readonly node: Node; readonly factor: number } | undefined {
+  const node = uses.only(value);
+  if (node?.op !== "mul") return undefined;
+  const other = node.inputs.find((v) => v.id !== value.id);
+  const made = graph.nodes.find((n): n is NodeOf<"constant"> => n.op === "constant" && n.outputs[0]!.id === other?.id);
+  return made && { node, factor: made.attrs.value };
 }
 
 /** The parts in an iteration. */

@@ -9,6 +9,7 @@ import { attendKernel } from "./attend.ts";
 import { hasParts, operandOf, settingOf, type Call, type Kernel } from "./call.ts";
 import type { Emitter, Placed } from "./emitter.ts";
 import { noteFusion } from "./fusion.ts";
+import type { ScaleOptions } from "../../passes/scales.ts";
 import { reduceTensor } from "./numbers.ts";
 import type { Target } from "./target.ts";
 import type { Tensor } from "./writer.ts";
@@ -154,6 +155,14 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   relu,
   attend: attendKernel,
 };
+
+/** What the kernel of a composite operator multiplies, for a target whose weights can take that. */
+export function multipliedBy(target: Target): ScaleOptions["multiplied"] {
+  return (call) => {
+    const kernel = Object.hasOwn(kernels, call.attrs.name) ? kernels[call.attrs.name] : undefined;
+    return kernel?.serves(call, target) ? kernel.multiplied?.(call) : undefined;
+  };
+}
 
 /** Which composite operators a target wants whole: by default those that every target has a kernel for. */
 export function keepsFor(target: Target, own: Readonly<Record<string, Kernel>> = kernels): Keeps {

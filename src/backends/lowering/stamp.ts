@@ -151,7 +151,7 @@ class Copy {
 
   private param({ param, indices, weight: old }: MetParam): void {
     const { weights, met } = this.e;
-    const now = weights.weight(concretePath(param.path, this.at(indices)), param.value.type);
+    const now = weights.weight(concretePath(param.path, this.at(indices)), param.value.type, old.factor);
     met.params.push({ param, indices: this.at(indices), weight: now });
     for (const { layout, tensor } of old.made) this.tensors.set(tensor, now.raw(layout));
     this.folders.set(old.path, now.path);

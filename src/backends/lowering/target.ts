@@ -34,6 +34,11 @@ export interface Target {
   readonly placesFirst: boolean;
   /** Products of one value with several weights are one product with all of them, which is taken apart behind it. */
   readonly packsProducts: boolean;
+  /**
+   * A weight times a number is written as one weight. Not where weights are read in the checkpoint's own files, which would be copied
+   * for it, nor together with `packsProducts`: what is packed are weights as they are.
+   */
+  readonly foldsScales: boolean;
   /** What nodes cost there, as rewrites compare it. */
   readonly costs: Costs;
   /** Whoever runs the artifact may have kernels of its own for whole composites: the artifact says where they fit. */

@@ -44,6 +44,8 @@ export interface Weight {
   readonly elem: Elem;
   /** It is only these columns of what is in the file. */
   readonly columns?: Columns;
+  /** The parameter is written times this. */
+  readonly factor: number | undefined;
   /** The initializer with these dimensions (of columns, with the dimensions of the whole), in the dtype of the file. */
   raw(layout: Layout): Tensor;
   /** The initializers that have been asked for. */
@@ -88,9 +90,9 @@ export class WeightBook {
     private readonly options: WeightOptions,
   ) {}
 
-  /** The parameter as a value. Nothing is made before it is read. */
-  param(path: string, type: Type): View<Tensor> {
-    const weight = this.weight(path, type);
+  /** The parameter as a value, written times `factor` where there is one. Nothing is made before it is read. */
+  param(path: string, type: Type, factor?: number): View<Tensor> {
+    const weight = this.weight(path, type, factor);
     const view = this.book.provided(type, {
       order: weight.order,
       anyOrder: this.options.ordered,
@@ -208,11 +210,11 @@ export class WeightBook {
   }
 
   /** The parameter as initializers only. */
-  weight(path: string, type: Type): Weight {
+  weight(path: string, type: Type, factor?: number): Weight {
     const source = this.sources(path);
     const { own } = this;
     const columns = source.kind === "computed" ? source.columns : undefined;
-    const readable = this.readable(source);
+    const readable = factor === undefined ? this.readable(source) : undefined;
     const linked = readable === undefined ? undefined : source.kind === "stored" ? source : columns;
     const order = (linked?.order ?? type.axes).map((a) => a.name);
     const sizeOf = (axis: string) => type.axes.find((a) => a.name === axis)!.size;
@@ -223,11 +225,12 @@ export class WeightBook {
       order,
       elem,
       made,
+      factor,
       ...(linked && columns ? { columns } : {}),
       raw: (layout) => {
         const packed = linked ? columns : undefined;
         const dims = packed ? [packed.rows, packed.pitch] : dimensions(layout, sizeOf).map((s) => s.known!);
-        const data = linked ? this.link(linked.tensor) : this.plan(path, this.orderOf(type, layout), type.axes);
+        const data = linked ? this.link(linked.tensor) : this.plan(path, this.orderOf(type, layout), type.axes, factor);
         const tensor = this.writer.linkedTo(packed ? packed.tensor.name : path, elem, dims, data);
         made.push({ layout, tensor });
         return tensor;
@@ -259,11 +262,11 @@ export class WeightBook {
     return [...names.map((n) => type.axes.find((a) => a.name === n)!), ...left];
   }
 
-  private plan(path: string, order: readonly Axis[], declared: readonly Axis[]): External {
-    const key = `${path} ${order.map((a) => a.name).join(" ")}`;
+  private plan(path: string, order: readonly Axis[], declared: readonly Axis[], factor: number | undefined): External {
+    const key = `${path} ${order.map((a) => a.name).join(" ")} ${factor ?? ""}`;
     const known = this.plannedAt.get(key);
     if (known) return known;
-    const data = this.together([{ path, order, declared }], this.own);
+    const data = this.together([{ path, order, declared, factor }], this.own);
     this.plannedAt.set(key, data);
     return data;
   }
@@ -284,17 +287,21 @@ export class WeightBook {
 
   /** Plans tensors one behind the other, without gaps. */
   private together(
-    tensors: readonly { readonly path: string; readonly order: readonly Axis[]; readonly declared: readonly Axis[] }[],
+    tensors: readonly (Pick<PlannedTensor, "path" | "order"> & {
+      readonly declared: readonly Axis[];
+      readonly factor?: number | undefined;
+    })[],
     elem: Elem,
   ): External {
     const { alignment, dataFile } = this.options;
     const offset = Math.ceil(this.end / alignment) * alignment;
     this.end = offset;
-    for (const { path, order, declared } of tensors) {
+    for (const { path, order, declared, factor } of tensors) {
       const length = order.reduce((n, a) => n * a.size.known!, elem === Elem.float ? 4 : 2);
       const moved = order.some((a, i) => a.name !== declared[i]!.name);
       const dtype = WRITTEN[elem]!;
-      this.planned.push({ path, order, ...(moved ? { declared } : {}), dtype, offset: this.end, length });
+      const times = factor === undefined ? {} : { factor };
+      this.planned.push({ path, order, ...(moved ? { declared } : {}), ...times, dtype, offset: this.end, length });
       this.end += length;
     }
     return { kind: "external", file: dataFile(), offset, length: this.end - offset };

@@ -74,6 +74,7 @@ const STANDARD = {
   splitsBatches: false,
   placesFirst: false,
   packsProducts: false,
+  foldsScales: false,
   notesFusions: false,
   rmsNormalization: false,
   rotaryEmbedding: "never",

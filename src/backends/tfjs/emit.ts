@@ -120,7 +120,7 @@ function parametersOf(weights: readonly StoredWeight[]): readonly TfmParameter[]
   const parameters: TfmParameter[] = [];
   let before: PlannedTensor | undefined;
   for (const { planned, tensor } of weights) {
-    const { path, order, part } = planned;
+    const { path, order, part, factor } = planned;
     const last = parameters.at(-1);
     if (last && part && part.start > 0 && before?.path === path)
       parameters[parameters.length - 1] = { ...last, constants: [...last.constants, tensor.name] };
@@ -130,6 +130,7 @@ function parametersOf(weights: readonly StoredWeight[]): readonly TfmParameter[]
         constants: [tensor.name],
         order: order.map((a) => ({ name: a.name, size: a.name === part?.axis ? part.of : a.size.known! })),
         ...(part ? { along: part.axis } : {}),
+        ...(factor === undefined ? {} : { factor }),
       });
     before = planned;
   }

@@ -132,4 +132,6 @@ export interface TfmParameter {
   readonly along?: string;
   /** The program's axes as they lie in the constant, slowest first; a dimension of the constant is one or several of them. */
   readonly order: readonly { readonly name: string; readonly size: number }[];
+  /** The constants hold the program's parameter times this. */
+  readonly factor?: number;
 }

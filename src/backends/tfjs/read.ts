@@ -57,11 +57,22 @@ export function readTfjs(text: string, data: ReadBytes): WrittenGraph {
 }
 
 /** What each constant of a parameter is of it. */
-function piecesOf({ path, constants, order, along }: TfmParameter): (readonly [string, WrittenTensor["parameter"]])[] {
+function piecesOf({
+  path,
+  constants,
+  order,
+  along,
+  factor,
+}: TfmParameter): (readonly [string, WrittenTensor["parameter"]])[] {
   const names = order.map((a) => a.name);
   return constants.map((name, index) => [
     name,
-    { path, order: names, ...(along === undefined ? {} : { piece: { along, index, of: constants.length } }) },
+    {
+      path,
+      order: names,
+      ...(along === undefined ? {} : { piece: { along, index, of: constants.length } }),
+      ...(factor === undefined ? {} : { factor }),
+    },
   ]);
 }
 

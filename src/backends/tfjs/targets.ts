@@ -52,6 +52,8 @@ const COMMON = {
   splitsBatches: false,
   placesFirst: false,
   packsProducts: false,
+  // Every weight is written for the artifact anyway.
+  foldsScales: true,
 } as const;
 
 export const tfjsTargets: { readonly [K in ProviderName]: TfjsTarget } = {

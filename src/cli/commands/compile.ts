@@ -92,6 +92,7 @@ export async function compile(io: Io, path: string | undefined, options: Compile
     optimize: options.optimize,
     keeps: backend.keeps,
     target: backend.target,
+    scales: backend.scales,
   });
   diagnostics.push(...prepared.diagnostics, ...(prepared.value ?? []).flatMap((p) => backend.refusals(p.graph)));
   if (!prepared.value || hasErrors(diagnostics)) return fail(io, options, diagnostics);

@@ -54,6 +54,13 @@ export interface Weight {
   readonly id: number;
 }
 
+/** With the parameter's own numbers, of a tensor that says that it has them times a factor. */
+export function withoutFactor(tensor: WrittenTensor): WrittenTensor {
+  const factor = tensor.parameter?.factor;
+  if (factor === undefined) return tensor;
+  return { ...tensor, numbers: () => Float64Array.from(tensor.numbers(), (x) => x / factor) };
+}
+
 /** In what order a tensor has a weight's axes, and whether its numbers are the weight's. */
 export interface Placement {
   readonly weight: Weight;
@@ -61,8 +68,9 @@ export interface Placement {
   readonly same: boolean;
 }
 
-/** Which weight a tensor of an artifact holds: by its name, then by its numbers. None where the name puts several together. */
-export function placementOf(tensor: WrittenTensor, weights: readonly Weight[]): Placement | undefined {
+/** Which weight a tensor of an artifact holds, times its factor: by its name, then by its numbers. None where the name puts several together. */
+export function placementOf(written: WrittenTensor, weights: readonly Weight[]): Placement | undefined {
+  const tensor = withoutFactor(written);
   const { parameter } = tensor;
   const count = tensor.dims.reduce((n, d) => n * d, parameter?.piece?.of ?? 1);
   const fits = weights.filter((w) => w.axes.reduce((n, a) => n * a.size, 1) === count);

@@ -22,7 +22,7 @@ import {
   type Weight,
 } from "./artifact.ts";
 import { LOWEST, meantBy } from "./constants.ts";
-import { artifactSide, inputKey, programSide, type Left } from "./left.ts";
+import { artifactSide, inputKey, programSide, timesFactor, type Left } from "./left.ts";
 import { arrangedAs, isMoved, matches, type Match } from "./matching.ts";
 import { Net, Unread, type Value } from "./net.ts";
 import { runGraph, unreadOperators } from "./run.ts";
@@ -49,13 +49,17 @@ export interface ProgramSource {
 }
 
 export function compareWithArtifact(program: ProgramSource, artifact: Artifact, options: ModelOptions): ArtifactReport {
-  return compared((flat) => programSide(flat, program), artifact, options, program.stepsDiffer);
+  return compared((flat) => programSide(flat, program, artifact.parts), artifact, options, program.stepsDiffer);
 }
 
 export function compareArtifacts(a: Artifact, b: Artifact, options: ModelOptions): ArtifactReport {
   const known = [a, b].map(prepared) as [Artifact, Artifact];
   const against = (left: 0 | 1): ArtifactReport =>
-    compared((flat) => artifactSide(flat, known[left], runner(known[left])), [a, b][1 - left]!, options);
+    compared(
+      (flat) => artifactSide(flat, known[left], known[1 - left]!.parts, runner(known[left])),
+      [a, b][1 - left]!,
+      options,
+    );
   const report = against(0);
   if (report.weights.alone.length === 0) return report;
   // What is one tensor in the first may be several in the second: those are found the other way round.
@@ -182,12 +186,13 @@ function placed(net: Net, weight: Weight, order: readonly string[], { dims, para
     if (!Number.isInteger(size)) throw new Unread(`${weight.path} in pieces of different sizes`);
     whole = net.slice(whole, at, index * size, (index + 1) * size, 1);
   }
-  return net.reshape(whole, dims);
+  return timesFactor(net, net.reshape(whole, dims), parameter?.factor);
 }
 
 const stepEnds = ({ grows, sizes }: Left): readonly number[] => {
   const places = sizes.get(grows!.size)!;
-  return [places - 1, places];
+  const { step } = grows!;
+  return step === undefined ? [places - 1, places] : Array.from({ length: places / step }, (_, i) => (i + 1) * step);
 };
 
 function matched({ flat, from, pairs, left }: Assembled, options: ModelOptions): readonly Match[] {

@@ -2,7 +2,7 @@
 import { pathsOf } from "../models.ts";
 import { keptAxes, nameOf, openSizes } from "../models.ts";
 import { bound, type Flat } from "../flat.ts";
-import { placementOf, sizeFrom, type Artifact, type ArtifactPart, type Weight } from "./artifact.ts";
+import { placementOf, sizeFrom, withoutFactor, type Artifact, type ArtifactPart, type Weight } from "./artifact.ts";
 import type { ProgramSource } from "./compare.ts";
 import { meantBy } from "./constants.ts";
 import { Net, type Value } from "./net.ts";
@@ -11,6 +11,11 @@ import { Net, type Value } from "./net.ts";
 export interface Ordered {
   readonly id: number;
   readonly order: readonly string[];
+}
+
+/** A parameter as a tensor has it that was written times a factor. */
+export function timesFactor(net: Net, x: Value, factor: number | undefined): Value {
+  return factor === undefined ? x : net.elementwise("mul", x, net.number(factor));
 }
 
 /** An input of the first file that runs (stage 0), or of the steps after it, which may have the same names. */
@@ -26,14 +31,42 @@ export interface Left {
   readonly weights: readonly Weight[];
   /** Of the sizes that vary, by their names outside. */
   readonly sizes: ReadonlyMap<string, number>;
-  /** The axis along which a program grows, and what its size is called outside. */
-  readonly grows?: { readonly axis: string; readonly size: string };
+  /** The axis along which a program grows, and what its size is called outside; of how many places a step is, where the artifact fixes it. */
+  readonly grows?: { readonly axis: string; readonly size: string; readonly step?: number };
   /** Axes that what is kept stands along. */
   readonly kept: ReadonlySet<string>;
 }
 
-export function programSide(flat: Flat, { graph, weight }: ProgramSource): Left {
+/** The sizes of `inputs` that the parts' inputs of these names have a number for; by what `nameOfSize` calls them. */
+function fixedSizes<A>(
+  parts: readonly ArtifactPart[],
+  axesOf: (stage: number, name: string) => readonly A[] | undefined,
+  nameOfSize: (axis: A) => string | undefined,
+): Map<string, number> {
+  const fixed = new Map<string, number>();
+  for (const [stage, part] of parts.entries())
+    for (const port of part.inputs)
+      for (const [i, axis] of (axesOf(stage, port.name) ?? []).entries()) {
+        const size = port.axes[i]?.size;
+        const name = nameOfSize(axis);
+        if (size !== undefined && name !== undefined) fixed.set(name, size);
+      }
+  return fixed;
+}
+
+/** @param parts of the artifact that it is compared with: what sizes that fixes, the program has too */
+export function programSide(flat: Flat, { graph, weight }: ProgramSource, parts: readonly ArtifactPart[]): Left {
   const symbols = openSizes([graph]);
+  const fixed = fixedSizes(
+    parts,
+    (stage, name) =>
+      graph.inputs.find((i) => (stage === 0 ? nameOf(i) : (i.outsideStep ?? nameOf(i))) === name)?.value.type.axes,
+    (axis) => axis.size.symbol,
+  );
+  for (const [symbol, size] of fixed) symbols.set(symbol, size);
+  const step = graph.grows === undefined ? undefined : fixed.get(graph.grows);
+  // Of a step that is fixed there are two, the second with a past.
+  if (step !== undefined && parts.some((p) => p.states.length > 0)) symbols.set(graph.grows!, 2 * step);
   const inputs = new Map<string, Ordered>();
   const ids = new Map<number, number>();
   for (const input of graph.inputs) {
@@ -70,7 +103,9 @@ export function programSide(flat: Flat, { graph, weight }: ProgramSource): Left 
     ),
     weights: [...weights.values()],
     sizes: new Map([...symbols].map(([s, n]) => [outside(s), n])),
-    ...(grows === undefined ? {} : { grows: { axis: growingAxis(graph, grows), size: outside(grows) } }),
+    ...(grows === undefined
+      ? {}
+      : { grows: { axis: growingAxis(graph, grows), size: outside(grows), ...(step === undefined ? {} : { step }) } }),
     kept: keptAxes(graph),
   };
 }
@@ -93,10 +128,11 @@ function sizesOf(parts: readonly ArtifactPart[]): Map<string, number> {
   return sizes;
 }
 
-/** An artifact with an empty past; its weights as they are called there. */
+/** An artifact with an empty past, at the sizes that those of the `others` fix; its weights as they are called there. */
 export function artifactSide(
   flat: Flat,
   { parts }: Artifact,
+  others: readonly ArtifactPart[],
   run: (
     net: Net,
     inputs: Left["inputs"],
@@ -105,6 +141,9 @@ export function artifactSide(
   ) => ReadonlyMap<string, Value>,
 ): Left {
   const sizes = sizesOf(parts);
+  const axesOf = (stage: number, name: string) => parts[stage]?.inputs.find((p) => p.name === name)?.axes;
+  for (const [name, size] of fixedSizes(others, axesOf, (a) => (a.size === undefined ? a.name : undefined)))
+    if (sizes.has(name)) sizes.set(name, size);
   const before = new Map(sizes);
   for (const name of sizes.keys()) before.set(`past_${name}`, 0);
   const inputs = new Map<string, Ordered>();
@@ -124,12 +163,14 @@ export function artifactSide(
   const outputs = run(net, inputs, sizes, (t) => {
     // Two files may hold one weight, in two arrangements.
     const known = placementOf(t, [...weights.values()]);
-    if (known?.same) return net.reshape(net.entering(known.weight.id, known.order), t.dims);
+    const factor = t.parameter?.factor;
+    if (known?.same) return timesFactor(net, net.reshape(net.entering(known.weight.id, known.order), t.dims), factor);
     const path = t.parameter?.path ?? t.name;
     const axes = t.dims.map((size, i) => ({ name: `${t.name} ${i}`, size }));
     const id = flat.drawn({ name: t.name, kind: "weight" }, "float", axes);
-    weights.set(t.name, { path, axes, id, numbers: t.numbers, rounding: t.rounding });
-    return net.entering(id);
+    const { numbers, rounding } = withoutFactor(t);
+    weights.set(t.name, { path, axes, id, numbers, rounding });
+    return timesFactor(net, net.entering(id), factor);
   });
   return {
     flat,

@@ -110,7 +110,7 @@ function keyOf(t: Tensor<number> | undefined): string | undefined {
 
 /** The key, and its neighbour where rounding might have made it that. */
 function nearKeys(t: Tensor<number> | undefined): readonly string[] {
-  if (!t || t.dtype !== "float" || t.data.length < 2) return [];
+  if (!t || t.dtype !== "float" || t.data.length === 0) return [];
   let squares = 0;
   for (const x of t.data as Float64Array) squares += x * x;
   if (!Number.isFinite(squares) || squares === 0) return [];

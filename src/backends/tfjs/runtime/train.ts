@@ -58,6 +58,13 @@ export function trainable(model: TfjsModel, output = "loss"): Trainable {
     throw new TfjsRuntimeError("no-gradients", "fused kernels have no gradients", "load the model with fuse: false");
   if (parameters.length === 0)
     throw new TfjsRuntimeError("no-gradients", "model.json does not say what its weights are", "compile it again");
+  const folded = parameters.find((p) => p.factor !== undefined);
+  if (folded)
+    throw new TfjsRuntimeError(
+      "no-gradients",
+      `its weights are not the program's: ${folded.path} is there times ${folded.factor}`,
+      "compile it with --objective, or with --no-optimize",
+    );
   if (model.asynchronous)
     throw new TfjsRuntimeError(
       "has-loops",
