@@ -202,9 +202,10 @@ function tfjs({ provider = "any", dtype }: { provider?: ProviderName | undefined
     refusals: () => [],
     writtenOut: () => [],
     emit: (prepared, weights, producer) => {
-      const { name, graph } = prepared;
+      const { name, graph, scales } = prepared;
       const made = emitTfjs(graph, {
         provider,
+        scaled: scales && new Set(scales.folded.flatMap((s) => s.weights)),
         weights: sourceOf(weights),
         storedAs: dtype,
         rangeOf: (tensor) => rangeOfPlanned(tensor, sourceOf(weights), numbersOf(weights)),

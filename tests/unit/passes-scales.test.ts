@@ -2,6 +2,9 @@
  * Factors in the weights: what a model computes does not change, whatever the factor goes through; each that could have gone and did not
  * has a reason; and a file that has them is what the program means.
  */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { multipliedBy } from "../../src/backends/lowering/kernels.ts";
 import { tfjsKeeps, tfjsTargets } from "../../src/backends/tfjs/targets.ts";
@@ -164,4 +167,21 @@ it("is said, and only where weights are written for the target", async () => {
   for (const target of ["onnx", "onnx-17", "onnx-23"])
     expect(await explained("-t", target)).not.toContain("the factor");
   expect(await explained("-t", "tfjs", "--no-optimize")).not.toContain("the factor");
+});
+
+it("a number that the program multiplies its weight by is the program's", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tfm-scales-"));
+  try {
+    const written = async (body: string, ...options: readonly string[]): Promise<string> => {
+      const text = `block half() { input x: [..., hidden]\n param w: [hidden] = ones\n output x * (w * 0.5) }\n${model(body)}`;
+      const made = await tfm("compile", "-e", text, "-t", "tfjs", "-o", folder, ...options);
+      expect(made).toMatchObject({ status: 0 });
+      return readFileSync(join(folder, "model.json"), "utf8");
+    };
+    expect(await written("output y = x -> half")).not.toContain('"factor"');
+    expect(await written("output y = x -> half", "--no-optimize")).not.toContain('"factor"');
+    expect(await written("output y = (x -> half) * 3")).toMatch(/"factor":1\.5\b/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

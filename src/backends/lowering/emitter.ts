@@ -165,13 +165,21 @@ export class Emitter {
   readonly lowest: number;
   readonly masks = new CausalMasks();
   private readonly lowering: Lowering;
+  /** Paths of weights that a factor was put before (`passes/scales.ts`): these are written times it. */
+  private readonly scaled: ReadonlySet<string>;
 
   constructor(
     readonly target: Target,
     { table, kernels }: Lowering,
     sources: Weights,
-    weights: Pick<WeightOptions, "dataFile" | "alignment" | "half">,
+    {
+      scaled,
+      ...weights
+    }: Pick<WeightOptions, "dataFile" | "alignment" | "half"> & {
+      readonly scaled?: ReadonlySet<string> | undefined;
+    },
   ) {
+    this.scaled = scaled ?? new Set();
     this.lowering = { table: this.masks.watching(table), kernels };
     this.lowest = weights.half ? LOWEST.half : LOWEST.whole;
     this.weights = new WeightBook(this.writer, this.book, sources, {
@@ -228,7 +236,7 @@ export class Emitter {
   run(scope: Scope): void {
     const { graph } = scope;
     for (const param of graph.params) {
-      const scaled = this.target.foldsScales ? scaledIn(scope, param) : undefined;
+      const scaled = this.scaled.has(param.path) ? scaledIn(scope, param) : undefined;
       const placed = this.weights.param(scope.concrete(param.path), param.value.type, scaled?.factor);
       scope.bind(scaled?.node.outputs[0] ?? param.value, placed);
       if (scaled) scope.done.add(scaled.node);

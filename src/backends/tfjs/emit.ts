@@ -28,6 +28,8 @@ export interface TfjsOptions {
   readonly target?: TfjsTarget;
   readonly weights: Weights;
   readonly storedAs: StoredAs;
+  /** Paths of weights that are written times the number that the graph multiplies them by. */
+  readonly scaled?: ReadonlySet<string> | undefined;
   /** Of `uint8`: the least and greatest number of a weight, or undefined where it has others than finite ones. The host reads it. */
   readonly rangeOf?: (tensor: PlannedTensor) => Range | undefined;
   /** The shards are called `NAME-shard1ofN.bin`. */
@@ -50,7 +52,11 @@ export interface TfjsArtifact {
 
 export function emitTfjs(graph: VerifiedGraph, options: TfjsOptions): TfjsArtifact {
   const target = options.target ?? tfjsTargets[options.provider];
-  const e = new Emitter(target, { table, kernels }, options.weights, { dataFile: () => "", alignment: 1 });
+  const e = new Emitter(target, { table, kernels }, options.weights, {
+    dataFile: () => "",
+    alignment: 1,
+    scaled: options.scaled,
+  });
   const { writer } = e;
   e.model(graph);
   const notes = refined(writer.nodes, e.book.entries);

@@ -101,10 +101,10 @@ function runnable(model: Elaborated): { run: Runnable } | { error: string } {
   const evaluate = (): never => {
     throw new Error("drawn weights are not computed");
   };
-  const parts = artifact.planned.map(({ path, order, declared, part }) =>
+  const parts = artifact.planned.map(({ path, order, declared, part, factor }) =>
     materializeWhole(
       weights(path),
-      { path, order, ...(declared ? { declared } : {}), part, dtype: "F32" },
+      { path, order, ...(declared ? { declared } : {}), part, factor, dtype: "F32" },
       { evaluate },
     ),
   );
