@@ -24,10 +24,13 @@ export function sampleSizes(graph: Graph, now: number, past: number): Sizes {
   // What is handed on of what does not grow is there as a whole from the second step on.
   for (const [symbol, size] of [...sizes])
     if (!sizes.has(pastSymbol(symbol))) sizes.set(pastSymbol(symbol), past === 0 ? 0 : size);
-  for (const state of concreteStates(graph).toSorted((a, b) => Number(isGiven(b)) - Number(isGiven(a))))
+  const states = concreteStates(graph);
+  for (const { past: given } of states.filter(isGiven))
+    for (const { size } of given.type.axes)
+      if (size.symbol !== undefined && !sizes.has(size.symbol)) sizes.set(size.symbol, 3);
+  for (const state of states)
     for (const [i, { size }] of state.past.type.axes.entries())
-      if (isGiven(state) && size.symbol !== undefined) sizes.set(size.symbol, sizes.get(size.symbol) ?? 3);
-      else if (size.symbol !== undefined && !sizes.has(size.symbol))
+      if (size.symbol !== undefined && !sizes.has(size.symbol))
         sizes.set(size.symbol, past === 0 ? 0 : state.present.type.axes[i]!.size.evaluate(sizes));
   sizes.set(BEGUN, past === 0 ? 0 : 1);
   return sizes;

@@ -84,7 +84,7 @@ export const alike: FunctionPrimitive = {
     const pair = e.storedPair?.(a.value, b.value);
     if (!pair || pair.same) return bool(true);
     e.reporter.report("map/not-alike", { names: pair.names, file: pair.checkpoint }, undefined, {
-      hint: 'the model has both; set "tie_word_embeddings": false in config.json to say so, or give \`-s tied=true\` if one is to serve for both',
+      hint: "the model has both: mend the setting of config.json that says they are one, or give it with -s if one is to serve for both",
     });
     return bool(false);
   },

@@ -24,6 +24,11 @@ export function presentType({ past, present: { type } }: State): Type {
   return axes.every((a) => a !== undefined) ? { ...type, axes } : type;
 }
 
+/** Does a graph or a body in it hand anything on from step to step? */
+export function hasStates({ states, nodes }: Graph): boolean {
+  return states.length > 0 || nodes.some((n) => n.bodies.some(hasStates));
+}
+
 /** All states with concrete paths and names, in the order in which iterations run. */
 export function concreteStates(graph: Graph, indices: readonly number[] = []): readonly State[] {
   const own = graph.states.map((s) => ({

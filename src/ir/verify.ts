@@ -4,6 +4,7 @@
  */
 import { inferNode, primitives } from "../ops/registry.ts";
 import type { Graph, Node, Value, VerifiedGraph } from "./graph.ts";
+import { hasStates } from "./states.ts";
 import { sameType, showType, type Type } from "./type.ts";
 
 export interface Verification {
@@ -114,7 +115,8 @@ class Checker {
       const inner = `${where} > body ${i}`;
       if (node.op !== "repeat" && (body.params.length > 0 || body.states.length > 0))
         this.problems.push(`${inner}: has parameters or states`);
-      if (body.outputs.length === 0 && !statesIn(body)) this.problems.push(`${inner}: has no output`);
+      // A repeat may be there for what it hands on alone.
+      if (body.outputs.length === 0 && !hasStates(body)) this.problems.push(`${inner}: has no output`);
       this.graph(body, inner, node.op === "repeat" ? depth + 1 : depth);
       if (node.op === "scan") this.scanBody(node, body, inner);
       else
@@ -203,9 +205,4 @@ function sameTypes(a: readonly Type[], b: readonly Type[]): boolean {
 
 function showTypes(types: readonly Type[]): string {
   return `(${types.map(showType).join(", ")})`;
-}
-
-/** A repeat may be there for what it hands on alone. */
-function statesIn(body: Graph): boolean {
-  return body.states.length > 0 || body.nodes.some((n) => n.bodies.some(statesIn));
 }

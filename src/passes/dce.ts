@@ -1,10 +1,11 @@
 /**
- * @file Removes what nobody reads: nodes, parameters, what bodies capture in vain and what they hand on in vain. Inputs and outputs of the graph stay, they
- * are its boundary; so do states and what they are computed from, and the operands of a call, which go by name.
+ * @file Removes what nobody reads: nodes, parameters, what bodies capture in vain and what they hand on in vain. Inputs and outputs of the
+ * graph stay, they are its boundary; so do states and what they are computed from, and the operands of a call, which go by name.
  *
  * Before: `%1 = exp(%0)`, `%2 = neg(%0)`, `output y = %2`. After: `%1 = neg(%0)`, `output y = %1`.
  */
 import type { Graph, Node, NodeOf, Value } from "../ir/graph.ts";
+import { hasStates } from "../ir/states.ts";
 import { rebuild, type Scope } from "../ir/transform.ts";
 
 export function removeDead(graph: Graph): Graph {
@@ -62,14 +63,15 @@ class Liveness {
 
   private repeat(node: NodeOf<"repeat">): void {
     const { carried } = node.attrs;
-    let count = -1;
-    for (let wanted: readonly boolean[] = []; ;) {
-      wanted = node.outputs.map((v, i) => this.has(v) || this.handsOn(node, i));
-      const now = wanted.filter(Boolean).length;
-      if (now === count) break;
-      count = now;
-      for (const body of node.bodies) this.graph(body, (i) => wanted[i]!);
-    }
+    const readNow = (): readonly boolean[] => node.outputs.map((v, i) => this.has(v) || this.handsOn(node, i));
+    let before: readonly boolean[];
+    let read = readNow();
+    // What an iteration hands on may be read only for what the next one hands on: again, until nothing is added.
+    do {
+      before = read;
+      for (const body of node.bodies) this.graph(body, (i) => before[i]!);
+      read = readNow();
+    } while (read.some((r, i) => r !== before[i]));
     for (const [i, input] of node.inputs.entries())
       if (node.bodies.some((b) => this.has(b.inputs[i]!.value)) || (i < carried && this.has(node.outputs[i]!)))
         this.live.add(input.id);
@@ -80,8 +82,4 @@ class Liveness {
     for (const body of node.bodies) this.graph(body);
     for (const input of node.inputs) this.live.add(input.id);
   }
-}
-
-function hasStates(body: Graph): boolean {
-  return body.states.length > 0 || body.nodes.some((n) => n.bodies.some(hasStates));
 }

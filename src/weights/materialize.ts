@@ -151,14 +151,8 @@ function computedElements(
 /** The elements times a factor: products in float64, in the pieces in which they are read. */
 function times(source: Source, { factor, dtype }: Wanted): Source {
   if (factor === undefined) return source;
-  return {
-    ...source,
-    encode: (elements) =>
-      fromFloat32(
-        dtype,
-        Float32Array.from(elements as Float32Array, (x) => x * factor),
-      ),
-  };
+  const scaled = (elements: Elements): Float32Array => Float32Array.from(elements as Float32Array, (x) => x * factor);
+  return { ...source, encode: (elements) => fromFloat32(dtype, scaled(elements)) };
 }
 
 /** The stretch as if it were all that there is: what lies together in the source is read together. */

@@ -20,13 +20,17 @@ import {
 const RUNS = Number(process.env["RUNS"] ?? (process.env["CI"] ? 1000 : 60));
 
 test("random programs are the same optimised or not", { timeout: 30_000 + 500 * RUNS }, () => {
+  let compared = 0;
   fc.assert(
     fc.property(programs(), (text) => {
-      const { points } = expectEquivalent(model(text), optimized(text), { proof: "none" });
-      expect(points === 0 || points === 4).toBe(true);
+      const { verdict, points } = expectEquivalent(model(text), optimized(text), { proof: "none" });
+      // Both are one net, or they were computed: not at all four points where squares of squares overflow.
+      expect(points > 0 || verdict.kind === "proved").toBe(true);
+      if (points > 0) compared++;
     }),
     { numRuns: RUNS },
   );
+  expect(compared).toBeGreaterThan(RUNS / 10);
 });
 
 test("programs have variety: layers, kinds, blocks of their own, gains, windows", () => {

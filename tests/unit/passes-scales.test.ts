@@ -2,7 +2,7 @@
  * Factors in the weights: what a model computes does not change, whatever the factor goes through; each that could have gone and did not
  * has a reason; and a file that has them is what the program means.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -150,14 +150,13 @@ describe("it stays, and there is a reason", () => {
   });
 });
 
-const PROGRAM = model(
-  "output y = (x -> layers: encoder x2 < mha, rmsnorm, mlp(gelu, 16) >) -> p: linear(5) -> q: linear(3)",
-).replace("linear(5) ->", "linear(5) -> twice ->");
+const PROGRAM = `block twice() { input x: [...]\n output 2 * x }\n${model(
+  "output y = (x -> layers: encoder x2 < mha, rmsnorm, mlp(gelu, 16) >) -> p: linear(5) -> twice -> q: linear(3)",
+)}`;
 
 it("is said, and only where weights are written for the target", async () => {
-  const text = `block twice() { input x: [...]\n output 2 * x }\n${PROGRAM}`;
   const explained = async (...options: readonly string[]): Promise<string> => {
-    const made = await tfm("compile", "-e", text, "--explain", ...options);
+    const made = await tfm("compile", "-e", PROGRAM, "--explain", ...options);
     expect(made).toMatchObject({ status: 0, err: "" });
     return made.out;
   };
@@ -181,6 +180,24 @@ it("a number that the program multiplies its weight by is the program's", async 
     expect(await written("output y = x -> half")).not.toContain('"factor"');
     expect(await written("output y = x -> half", "--no-optimize")).not.toContain('"factor"');
     expect(await written("output y = (x -> half) * 3")).toMatch(/"factor":1\.5\b/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+it("a factor in a file that is no number, or zero, is refused", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tfm-scales-"));
+  try {
+    expect(await tfm("compile", "-e", PROGRAM, "-t", "tfjs", "-o", folder)).toMatchObject({ status: 0 });
+    const file = join(folder, "model.json");
+    const written = readFileSync(file, "utf8");
+    expect(written).toContain('"factor":0.5');
+    for (const factor of ["0", '"half"', "null", "1e400"]) {
+      writeFileSync(file, written.replace('"factor":0.5', `"factor":${factor}`));
+      const compared = await tfm("equiv", folder, "-e", PROGRAM);
+      expect(compared.status).toBe(1);
+      expect(compared.out + compared.err).toMatch(/scaled by .*, which is no factor/);
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@
  * stand between sequences and heads are transposed first (ONNX Runtime's `transBatchA`; measured: 1.01 to 1.02 of the speed of an encoder).
  */
 import type { Graph, Input, NodeOf, Value } from "../../ir/graph.ts";
+import { hasStates } from "../../ir/states.ts";
 import { operandOf } from "./call.ts";
 
 /**
@@ -11,7 +12,7 @@ import { operandOf } from "./call.ts";
  * is handed on lies in the order of its clients, and a step has one place.
  */
 export function placesFirst(graph: Graph): ReadonlySet<Value> {
-  const attentions = handsOn(graph) ? [] : attendsIn(graph);
+  const attentions = hasStates(graph) ? [] : attendsIn(graph);
   const turns = ({ value }: Input): boolean => {
     const [outer, inner, ...more] = value.type.axes;
     if (!outer || !inner || more.length > 0 || value.type.dtype !== "int") return false;
@@ -20,10 +21,6 @@ export function placesFirst(graph: Graph): ReadonlySet<Value> {
     return isIndex && attentions.some((a) => isRowOf(a, outer.name, inner.name));
   };
   return new Set(graph.inputs.filter(turns).map((i) => i.value));
-}
-
-function handsOn(graph: Graph): boolean {
-  return graph.states.length > 0 || graph.nodes.some((n) => n.bodies.some(handsOn));
 }
 
 /** Has an attention its places along `places`, and a product for each of `sequences`? */

@@ -64,6 +64,8 @@ function piecesOf({
   along,
   factor,
 }: TfmParameter): (readonly [string, WrittenTensor["parameter"]])[] {
+  if (factor !== undefined && (typeof factor !== "number" || !Number.isFinite(factor) || factor === 0))
+    throw new Unreadable(`${path} is scaled by ${JSON.stringify(factor)}, which is no factor`);
   const names = order.map((a) => a.name);
   return constants.map((name, index) => [
     name,
