@@ -1,8 +1,8 @@
 /**
  * @file The ONNX dialects that can be asked for, as records of what they have. For any runtime they are standard operators only. So they
  * are for ONNX Runtime's CPU provider, but for rotary positions: its other own ones are either what it fuses these into by itself, or
- * slower than what is written here (measured, see `lowering/attend.ts` and `lowering/kernels.ts`). For its WebGPU and CUDA providers there are also those of its own
- * that are one launch for several: a sum with a norm, attention with what is kept.
+ * slower than what is written here (measured, see `lowering/attend.ts` and `lowering/kernels.ts`). For its WebGPU and CUDA providers
+ * there are also those of its own that are one launch for several: a sum with a norm, attention with what is kept.
  *
  * What is not written, since ONNX Runtime 1.30 would have nothing of it: `BiasGelu` and `FastGelu` (the bias is part of the product
  * before them, `Gemm`), `QuickGelu` (it makes them of a sigmoid and a product itself, for WebGPU too), `BiasSplitGelu` (it wants the
@@ -108,9 +108,9 @@ const OPSET_23 = {
 
 /**
  * `onnx` is what ONNX Runtime's provider has fast kernels for. On the CPU attention in parts is faster in decoding than `Attention`
- * (measured); rotary positions are one node of its own for eight: a step after 2,000 places of a model with 16 layers takes 0.95 of
- * the time, a prompt of 128 of it 0.96, a step of four layers of 2,048 between 0.98 and 1.00 (1.30, one thread, 4 to 8 fresh sessions of each). On wasm a step of 8 layers of 256 after 256
- * places takes 0.77, a prompt of 64 0.94.
+ * (measured); rotary positions are one node of its own for eight: a step after 2,000 places of a model with 16 layers takes 0.97 of
+ * the time, a prompt of 128 of it 0.96, a step of four layers of 2,048 the same (1.30, one thread, in each of five processes four
+ * sessions of either). On wasm a step of 8 layers of 256 after 256 places takes 0.77, a prompt of 64 0.94.
  *
  * The WebGPU provider has no `Attention`; its `MultiHeadAttention` takes any mask as a bias, and a past; its `GroupQueryAttention`
  * always hides what comes after a query. Both go over the keys in tiles, the scores in float32. It has nothing of bfloat16, and of
