@@ -12,7 +12,7 @@ import type { Module } from "./program.ts";
 import { applyRepeat } from "./repeats.ts";
 import type { Operand } from "./primitives.ts";
 import { bindArguments, dimensions, dimension, fit, valueFor, type Binding } from "./settings.ts";
-import { fitTensor } from "./signatures.ts";
+import { fitTensor, inStatedOrder } from "./signatures.ts";
 import { fillSlots } from "./slots.ts";
 import { notWhole, runBody, runStatement } from "./statements.ts";
 import {
@@ -331,8 +331,9 @@ function bindInputs(e: Elaborator, decl: ast.Block, inputs: readonly Operand[], 
       v = tensor(t);
     }
     const fitted = fitTensor(e, v, input.type, frame, operand?.span ?? span, `${decl.name.name}'s ${input.name.name}`);
-    if (fitted.kind === "invalid") return false;
-    frame.set(input.name.name, fitted);
+    if (fitted.kind !== "tensor") return false;
+    const { axes } = input.type;
+    frame.set(input.name.name, axes ? tensor(inStatedOrder(e, fitted.value, axes, frame, span)) : fitted);
   }
   return true;
 }

@@ -10,7 +10,7 @@ import { evaluate } from "./expressions.ts";
 import { Frame } from "./frame.ts";
 import type { Found, Module } from "./program.ts";
 import { dimension, fit, wordsOf } from "./settings.ts";
-import { axesOfName } from "./signatures.ts";
+import { axesOfName, transposed } from "./signatures.ts";
 import { runStatement } from "./statements.ts";
 import { asNumber, describe, INVALID, NONE, tensor, type V } from "./values.ts";
 
@@ -423,11 +423,12 @@ function declareOutput(e: Elaborator, s: ast.Output, frame: Frame, outermost: bo
   const v = work();
   frame.set(name, v);
   if (v.kind === "invalid") return;
-  const value = e.asTensor(v, s.span);
-  if (!value) {
+  const given = e.asTensor(v, s.span);
+  if (!given) {
     e.fail("model/output-kind", { name, found: describe(v) }, s.value.span);
     return;
   }
+  let value = given;
   if (s.type?.axes) {
     const wanted = s.type.axes.flatMap((a) =>
       a.kind === "Axis" ? (axesOfName(frame, a.name.name) ?? [{ name: a.name.name, size: Size.ZERO }]) : [],
@@ -438,6 +439,12 @@ function declareOutput(e: Elaborator, s: ast.Output, frame: Frame, outermost: bo
       e.fail("axis/output", { name, found: showType(value.type) }, s.type.span);
       return;
     }
+    value = transposed(
+      e,
+      value,
+      wanted.map((a) => a.name),
+      s.span,
+    );
   }
   const outside = s.outside?.value ?? name;
   if (e.builder.outputs.some((o) => o.outside === outside)) {

@@ -1,9 +1,11 @@
 /**
  * @file Signatures: `[..., seq, hidden]` against the axes that a tensor has.
  *
- * Names that the block has already match wherever they stand; the others bind what is left, last axis first; `...` is the rest.
+ * Names that the block has already match wherever they stand; the others bind what is left, last axis first; `...` is the rest. A block sees
+ * its inputs in the order of their signatures.
  */
 import type * as ast from "../syntax/ast.ts";
+import type { Value } from "../ir/graph.ts";
 import type { Axis, Dtype, Type } from "../ir/type.ts";
 import { showType } from "../ir/type.ts";
 import { Size } from "../ir/size.ts";
@@ -195,4 +197,32 @@ export function fitTensor(e: Elaborator, v: V, type: ast.TypeExpr, frame: Frame,
   }
   if (type.axes && !bindAxes(e, type.axes, value.type, frame, place, what)) return { kind: "invalid" };
   return tensor(value);
+}
+
+/** A block's input in the order of its signature: where `...` stands is the rest, and the last axis is the one that is there. */
+export function inStatedOrder(
+  e: Elaborator,
+  value: Value,
+  pattern: readonly ast.AxisPattern[],
+  frame: Frame,
+  place: Span,
+): Value {
+  const names: (readonly string[])[] = [];
+  for (const item of pattern) {
+    // A size alone does not say which axis has it.
+    if (item.kind === "Size") return value;
+    if (item.kind === "Rest") names.push([]);
+    else if (item.kind === "Sized") names.push([item.name.name]);
+    else names.push(axesOfName(frame, item.name.name)!.map((a) => a.name));
+  }
+  const rest = value.type.axes.map((a) => a.name).filter((name) => !names.flat().includes(name));
+  const at = pattern.findIndex((item) => item.kind === "Rest");
+  return transposed(e, value, names.toSpliced(Math.max(0, at), 0, rest).flat(), place);
+}
+
+/** The value with its axes in this order. */
+export function transposed(e: Elaborator, value: Value, order: readonly string[], place: Span): Value {
+  if (order.every((name, i) => value.type.axes[i]!.name === name)) return value;
+  const made = e.emit1("transpose", [value], { order }, place);
+  return made.kind === "tensor" ? made.value : value;
 }

@@ -72,6 +72,7 @@ export interface PrimitiveAttrs {
 
   // About axes
   rename: { readonly from: string; readonly to: string };
+  transpose: { readonly order: readonly string[] };
   split: { readonly axis: string; readonly into: readonly Axis[] };
   /** The axes, the first slowest, become one, which stands where the first of them stood. */
   merge: { readonly axes: readonly string[]; readonly into: string };

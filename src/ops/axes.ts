@@ -45,6 +45,28 @@ const rename: Primitive<"rename"> = {
   evaluate: (_, [x], { from, to }) => [renamed(x!, from, to)],
 };
 
+const transpose: Primitive<"transpose"> = {
+  name: "transpose",
+  doc: "The same elements with the axes in another order, which is what the last axis is, and what a client sees. `output y: [batch, seq, d] = x`.",
+  operands: ["x"],
+  traits: ["structural"],
+  constraints: { axes: "the order names every axis of x, each once" },
+  infer([x], { order }) {
+    const failure = requireAxes(x!, order) ?? requireDistinct(order);
+    if (failure) return failure;
+    const left = x!.axes.find((a) => !order.includes(a.name));
+    if (left) return fail({ kind: "axis-missing", operand: 0, axis: left.name });
+    return result(
+      x!.dtype,
+      order.map((name) => axisNamed(x!, name)!),
+    );
+  },
+  evaluate(run, [x], { order }) {
+    const axes = order.map((name) => x!.axes[axisIndex(x!.axes, name)]!);
+    return [{ dtype: x!.dtype, axes, data: arrange(run, x!, axes) }];
+  },
+};
+
 const split: Primitive<"split"> = {
   name: "split",
   doc: "One axis becomes several, the first the slowest, in its place. `x[head_dim -> (pair = 2, half)]` puts the two halves side by side.",
@@ -145,4 +167,4 @@ const spread: Primitive<"spread"> = {
   },
 };
 
-export const axes = { rename, split, merge, pick, slice, spread };
+export const axes = { rename, transpose, split, merge, pick, slice, spread };

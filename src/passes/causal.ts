@@ -84,6 +84,7 @@ class Checker {
       case "and":
         return a?.kind === "mask" ? a : b?.kind === "mask" ? b : undefined;
       case "rename":
+      case "transpose":
       case "spread":
         return a;
       default:

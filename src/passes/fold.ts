@@ -90,6 +90,8 @@ function same(node: Node, scope: Scope): Value | undefined {
       return a;
     case "rename":
       return node.attrs.from === node.attrs.to ? a : undefined;
+    case "transpose":
+      return a;
     case "slice":
       return node.attrs.start.known === 0 ? a : undefined;
     case "sum":

@@ -92,6 +92,8 @@ function eachPlaceAlone(node: Node, axis: string): boolean {
       return node.attrs.over !== axis;
     case "rename":
       return node.attrs.from !== axis && node.attrs.to !== axis;
+    case "transpose":
+      return true;
     case "split":
     case "pick":
     case "slice":

@@ -142,6 +142,7 @@ export class Absorption {
       case "mean":
       case "cumulative_sum":
       case "rename":
+      case "transpose":
       case "split":
       case "merge":
       case "pick":

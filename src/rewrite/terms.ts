@@ -120,7 +120,7 @@ export class Terms {
     const { op } = node;
     if (op === "constant") return this.number(node.attrs.value, node.attrs.dtype);
     if (op === "size") return this.size(node.attrs.of);
-    if (op === "cast" && node.attrs.to === a.dtype) return a;
+    if ((op === "cast" && node.attrs.to === a.dtype) || op === "transpose") return a;
     if (op === "greater") return this.plain("less", {}, [b, a], type);
     if (op === "greater_equal") return this.plain("less_equal", {}, [b, a], type);
     if (type.dtype !== "float" || inputs.some((t) => t.dtype === "bool" && op !== "where"))

@@ -61,6 +61,8 @@ function seen(node: Node, { start, axes }: Window): Window | undefined {
   switch (node.op) {
     case "rename":
       return replaced(node.attrs.from, (a) => [{ ...a, name: node.attrs.to }]);
+    case "transpose":
+      return { start, axes: node.attrs.order.map((name) => axes.find((a) => a.name === name)!) };
     case "split":
       return replaced(node.attrs.axis, ({ stride }) =>
         node.attrs.into.map(({ name, size }, i, all) => ({

@@ -295,6 +295,9 @@ describe("about axes", () => {
   check("rename", "", (g) =>
     g.out("y", g.op("rename", [g.in("x", "float", "batch", "seq")], { from: "seq", to: "places" })),
   );
+  check("transpose", "", (g) =>
+    g.out("y", g.op("transpose", [g.in("x", "float", "batch", "seq", "d=6")], { order: ["d", "batch", "seq"] })),
+  );
   check("split", "and transposed", (g) => {
     const s = g.op("split", [g.in("x", "float", "batch", "seq", "d=6")], {
       axis: "d",

@@ -166,6 +166,13 @@ const STEPS: readonly (readonly [string, (d: Drawer) => void])[] = [
   ["cumulative", (d) => over(d, (x, a) => d.emit("cumulative_sum", [x], { over: a }))],
   ["dot", (d) => dot(d)],
   ["rename", (d) => rename(d)],
+  [
+    "transpose",
+    (d) => {
+      const x = d.number();
+      d.emit("transpose", [x], { order: x.type.axes.map((a) => a.name).toReversed() });
+    },
+  ],
   ["split", (d) => split(d)],
   ["merge", (d) => merge(d)],
   ["pick", (d) => over(d, (x, a) => d.emit("pick", [x], { axis: a, index: d.choices.below(2) - 1 }))],

@@ -91,10 +91,14 @@ describe("type rules", () => {
     );
   });
 
-  it("axes: rename, split, merge, pick, slice, spread", () => {
+  it("axes: rename, transpose, split, merge, pick, slice, spread", () => {
     expect(rule("rename", [x], { from: "seq", to: "keys" })).toBe("float[batch, keys=seq, hidden=8]");
     expect(rule("rename", [x], { from: "seq", to: "batch" })).toBe("axis-twice batch");
     expect(rule("rename", [x], { from: "d", to: "e" })).toBe("axis-missing 0 d");
+    expect(rule("transpose", [x], { order: ["hidden", "batch", "seq"] })).toBe("float[hidden=8, batch, seq]");
+    expect(rule("transpose", [x], { order: ["hidden", "batch"] })).toBe("axis-missing 0 seq");
+    expect(rule("transpose", [x], { order: ["hidden", "batch", "keys"] })).toBe("axis-missing 0 keys");
+    expect(rule("transpose", [x], { order: ["hidden", "batch", "seq", "seq"] })).toBe("axis-twice seq");
     expect(rule("split", [x], { axis: "hidden", into: [axis("pair", 2), axis("half", 4)] })).toBe(
       "float[batch, seq, pair=2, half=4]",
     );

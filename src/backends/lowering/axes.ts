@@ -1,5 +1,5 @@
 /**
- * @file Operators about axes. Renaming, splitting, merging and spreading make views of the same tensors and emit
+ * @file Operators about axes. Renaming, transposing, splitting, merging and spreading make views of the same tensors and emit
  * nothing.
  */
 import type { NodeOf, Value } from "../../ir/graph.ts";
@@ -16,6 +16,11 @@ const typeOf = (node: { readonly outputs: readonly Value[] }): Type => node.outp
 export const emitRename: Emit<"rename"> = (_, node, scope) => [
   renamed(scope.get(node.inputs[0]!), node.attrs.from, node.attrs.to, typeOf(node)),
 ];
+
+export const emitTranspose: Emit<"transpose"> = (_, node, scope) => {
+  const x = scope.get(node.inputs[0]!);
+  return [reviewed(x, typeOf(node), x.axes)];
+};
 
 export const emitSplit: Emit<"split"> = (e, node, scope) => [
   e.book.split(scope.get(node.inputs[0]!), node.attrs.axis, node.attrs.into, typeOf(node)),
@@ -180,7 +185,9 @@ function isNatural(value: Value, scope: Scope): boolean {
   if (node.op === "top_k") return node.outputs[1]!.id === value.id;
   if (node.op === "size") return true;
   if (node.op === "max") return node.inputs.some((v) => isNatural(v, scope));
-  return ["add", "mul", "min", "rename", "split", "merge", "spread", "pick", "slice"].includes(node.op) && all();
+  return (
+    ["add", "mul", "min", "rename", "transpose", "split", "merge", "spread", "pick", "slice"].includes(node.op) && all()
+  );
 }
 
 /**

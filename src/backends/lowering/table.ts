@@ -62,6 +62,7 @@ export const table: Lowering["table"] = {
   dot: emitDot,
 
   rename: axes.emitRename,
+  transpose: axes.emitTranspose,
   split: axes.emitSplit,
   merge: axes.emitMerge,
   pick: axes.emitPick,
