@@ -220,6 +220,7 @@ function bindParams(e: Elaborator, decl: ast.Block, binding: Binding, frame: Fra
   for (const param of decl.params.items) {
     const name = param.name.name;
     frame.offer(name);
+    if (param.type?.base?.name === "block") frame.expectBlock(name);
     if (param.type?.base?.name === "dims") {
       frame.set(name, { lazy: () => dimensions(e, param, binding.dims, title, span) });
       continue;

@@ -20,6 +20,8 @@ export class Frame {
   private readonly forcing = new Set<string>();
   /** Names that a `given` further in may find here. */
   private readonly offered = new Set<string>();
+  /** Names of slots and of settings that are blocks, whether or not there is one. */
+  private readonly ofBlocks = new Set<string>();
   /** Axes that values bring along from the caller, which have no name of their own here. */
   private readonly foreign = new Set<string>();
   /** Runs what is worked out lazily where the frame was made: in its graph, outside any `let`. */
@@ -50,6 +52,18 @@ export class Frame {
 
   offer(name: string): void {
     this.offered.add(name);
+  }
+
+  /** Says that the name is that of a slot, or of a setting that is a block: what it holds may be none. */
+  expectBlock(name: string): void {
+    this.ofBlocks.add(name);
+  }
+
+  /** True where the name is that of a block, there or not. */
+  expectsBlock(name: string): boolean {
+    for (let frame: Frame | undefined = this; frame; frame = frame.lexical)
+      if (frame.names.has(name)) return frame.ofBlocks.has(name);
+    return false;
   }
 
   /** Takes note of an axis that a value has and that is not called so here. */

@@ -285,6 +285,7 @@ function declareSettings(e: Elaborator, decl: ast.Model, frame: Frame, outside: 
   for (const param of decl.params.items) {
     const name = param.name.name;
     frame.offer(name);
+    if (param.type?.base?.name === "block") frame.expectBlock(name);
     frame.set(name, {
       lazy: () => {
         const given = outside.get(name);

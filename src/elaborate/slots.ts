@@ -50,6 +50,7 @@ export function fillSlots(e: Elaborator, block: BlockV, frame: Frame, span: Span
   for (const f of left) if (!broken) broken = !leftOver(e, slots, filled, f, title);
   for (const slot of slots) {
     const name = slot.name.name;
+    frame.expectBlock(name);
     const v = filled.get(name) ?? (slot.default ? fillerValue(e, slot.default, frame) : undefined);
     if (v) frame.set(name, called(v, name));
     else if (broken) frame.set(name, INVALID);

@@ -255,6 +255,8 @@ function headIsBlock(e: Elaborator, stage: ast.Expr, frame: Frame): boolean {
     case "If":
       return headIsBlock(e, stage.then, frame) || headIsBlock(e, stage.else, frame);
     case "Name": {
+      // One that is left out counts too: what the others are called must not depend on it.
+      if (frame.expectsBlock(stage.name)) return true;
       const own = frame.lookup(stage.name);
       if (own) return own.kind === "block" || own.kind === "repeat" || own.kind === "pipeline";
       return e.program.find(frame.module, stage.name)?.decl.kind === "Block";

@@ -5,7 +5,7 @@ import { diagnose, type Result } from "../diagnostics/diagnostic.ts";
 import { bitsOf, type Session } from "../generate/session.ts";
 import { fillInputs, pastPort } from "./fill.ts";
 import { fileProblems, readRecord, type ArtifactPort, type ArtifactRecord, type PortDtype } from "./record.ts";
-import { TfjsArtifact, type TfjsBackendName } from "./tfjs.ts";
+import { CHECK_THE_NUMBERS, TfjsArtifact, type TfjsBackendName } from "./tfjs.ts";
 import type { InputValue } from "./tensors.ts";
 import type { TensorValue } from "./values.ts";
 
@@ -104,7 +104,7 @@ class OnnxArtifact implements OpenArtifact {
       return {
         diagnostics: [
           diagnose("cli/run-failed", { folder: this.name, reason: runtimeReason(e) }, undefined, {
-            hint: "check the numbers: are tokens in the vocabulary, and the sequence no longer than the model allows?",
+            hint: CHECK_THE_NUMBERS,
           }),
         ],
       };

@@ -9,7 +9,7 @@ import { TfjsRuntimeError } from "../backends/tfjs/runtime/errors.ts";
 import { load, type TfjsModel } from "../backends/tfjs/runtime/load.ts";
 import type { ModelSource } from "../backends/tfjs/runtime/source.ts";
 import type { Tf } from "../backends/tfjs/runtime/tf.ts";
-import { diagnose, type Result } from "../diagnostics/diagnostic.ts";
+import { diagnose, type Diagnostic, type Result } from "../diagnostics/diagnostic.ts";
 import type { Session } from "../generate/session.ts";
 import { fillInputs } from "./fill.ts";
 import type { ArtifactPort, ArtifactRecord } from "./record.ts";
@@ -21,6 +21,10 @@ import type { TensorValue } from "./values.ts";
 /** `node` is libtensorflow. */
 export const TFJS_BACKENDS = ["node", "webgpu", "wasm", "cpu"] as const;
 export type TfjsBackendName = (typeof TFJS_BACKENDS)[number];
+
+/** What helps where a runtime gives up over the numbers that it was fed. */
+export const CHECK_THE_NUMBERS =
+  "check the numbers: are tokens in the vocabulary, and the sequence no longer than the model allows?";
 
 export interface Tfjs {
   readonly tf: Tf;
@@ -125,42 +129,67 @@ export class TfjsArtifact implements OpenArtifact {
   async run(given: ReadonlyMap<string, InputValue>): Promise<Result<ReadonlyMap<string, TensorValue>>> {
     const { value: filled, diagnostics } = this.fill(given);
     if (!filled) return { diagnostics };
+    const opened = await this.open();
+    if (!opened.value) return { diagnostics: opened.diagnostics };
+    const names = [...this.record.outputs.map((o) => o.name), ...this.record.states.map((s) => s.present)];
+    try {
+      return { value: await compute(opened.value, filled, [...new Set(names)]), diagnostics: [] };
+    } catch (e) {
+      return { diagnostics: [this.failed(e)] };
+    }
+  }
+
+  /** For whoever runs it once. Step by step it runs through the decoder for TensorFlow.js, which keeps what it keeps on the device. */
+  async load(): Promise<Result<Session>> {
+    const { value: model, diagnostics } = await this.open();
+    if (!model) return { diagnostics };
+    return {
+      value: { run: (inputs, wanted) => compute(model, inputs, wanted), close: () => this.close() },
+      diagnostics,
+    };
+  }
+
+  private async open(): Promise<Result<TfjsModel>> {
     const opened = openTfjs(this.name, this.backend);
     if (!opened.value) return { diagnostics: opened.diagnostics };
     const { tf, backends } = opened.value;
     try {
       this.model ??= await load(tf, folderSource(this.folder, this.name), { backends, file: this.file });
-      const feeds = Object.fromEntries(
-        [...filled].map(([key, { dims, data }]) => [key, { dims, data: Array.from(data, Number) }] as const),
-      );
-      const names = [...this.record.outputs.map((o) => o.name), ...this.record.states.map((s) => s.present)];
-      const outputs = await this.model.run(feeds, [...new Set(names)]);
-      return {
-        value: new Map(
-          [...outputs].map(([key, { dims, data }]): [string, TensorValue] => [
-            key,
-            data instanceof Int32Array
-              ? { dtype: "int32", dims, data }
-              : { dtype: "float32", dims, data: data as Float32Array },
-          ]),
-        ),
-        diagnostics: [],
-      };
+      return { value: this.model, diagnostics: [] };
     } catch (e) {
       if (!(e instanceof TfjsRuntimeError)) throw e;
-      const { reason, hint } = e;
-      return { diagnostics: [diagnose("cli/run-failed", { folder: this.name, reason }, undefined, { hint })] };
+      return { diagnostics: [this.failed(e)] };
     }
   }
 
-  /** Step by step it runs through the decoder for TensorFlow.js, which keeps what it keeps on the device. */
-  async load(): Promise<Result<Session>> {
-    const reason = "its decoder is that for TensorFlow.js";
-    return { diagnostics: [diagnose("generate/cannot", { folder: this.name, reason })] };
+  /** The runtime's own errors are plain ones. */
+  private failed(e: unknown): Diagnostic {
+    const { message } = e as Error;
+    const { reason, hint } = e instanceof TfjsRuntimeError ? e : { reason: message, hint: CHECK_THE_NUMBERS };
+    return diagnose("cli/run-failed", { folder: this.name, reason }, undefined, { hint });
   }
 
   async close(): Promise<void> {
     this.model?.dispose();
     this.model = undefined;
   }
+}
+
+async function compute(
+  model: TfjsModel,
+  inputs: ReadonlyMap<string, { readonly dims: readonly number[]; readonly data: ArrayLike<number | bigint> }>,
+  wanted: readonly string[],
+): Promise<ReadonlyMap<string, TensorValue>> {
+  const feeds = Object.fromEntries(
+    [...inputs].map(([key, { dims, data }]) => [key, { dims, data: Array.from(data, Number) }] as const),
+  );
+  const outputs = await model.run(feeds, wanted);
+  return new Map(
+    [...outputs].map(([key, { dims, data }]): [string, TensorValue] => [
+      key,
+      data instanceof Int32Array
+        ? { dtype: "int32", dims, data }
+        : { dtype: "float32", dims, data: data as Float32Array },
+    ]),
+  );
 }

@@ -40,7 +40,7 @@ const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: stri
     ["llama3", "single", scale],
     ["llama3", "single", causal],
     ["mistral", "single", epsilon],
-    ["mistral", "long", llama("window = config.sliding_window;", "")],
+    ["mistral", "long", llama('window = if config.model_type == "mistral" then config.sliding_window else none', "")],
     ["llama3", "single", llama("rope(theta, scaling)", "rope(theta, scaling, neighbours = true)")],
     ["llama3", "single", llama("theta = config.rope_parameters.rope_theta ?? config.rope_theta", "theta = none")],
     [
@@ -178,7 +178,7 @@ const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: stri
     [
       "seq2seq",
       "single",
-      transformer("activation = activation_named(config.activation_function)", "activation = gelu"),
+      transformer('activation = activation_named(config.activation_function ?? "gelu")', "activation = gelu"),
     ],
     ["seq2seq", "single", transformer("if shifted then scores + shift else scores", "scores")],
     ["seq2seq", "single", transformer("cross(memory, bias = attention_bias)", "cross(memory)")],

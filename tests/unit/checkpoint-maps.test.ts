@@ -372,3 +372,33 @@ test("rotary frequencies that depend on the text's length are refused by the key
   for (const type of ["linear", "yarn"])
     expect(said({ rope_scaling: { type, ...scaling } }).filter((m) => !/unread/.test(m))).toEqual([]);
 });
+
+test("what a config leaves out is as the class that reads it has it, and what that does not read changes nothing", () => {
+  const setting = (name: string, value: Json) => {
+    const { value: made, diagnostics } = elaborate(request(undefined, { config: { name: "config.json", value } }));
+    return { text: made?.settings.find((s) => s.name === name)?.text, said: diagnostics.map((d) => d.message) };
+  };
+  const { rms_norm_eps: _, ...llama } = LLAMA as Record<string, Json>;
+  const mistral = { ...llama, model_type: "mistral", architectures: ["MistralForCausalLM"] };
+  const t5 = { model_type: "t5", architectures: ["T5ForConditionalGeneration"], d_ff: 8 };
+  const mt5 = { model_type: "mt5", architectures: ["MT5ForConditionalGeneration"], d_ff: 8 };
+  const marian = { model_type: "marian", architectures: ["MarianMTModel"] };
+  const cases: readonly [setting: string, config: Json, text: string][] = [
+    ["eps", llama, "0.000001"],
+    ["window", { ...mistral, sliding_window: 3 }, "3"],
+    ["feed", t5, "mlp"],
+    ["feed", mt5, "gated"],
+    ["scaled", t5, "true"],
+    ["scaled", { ...t5, tie_word_embeddings: false }, "false"],
+    ["scaled", mt5, "false"],
+    ["scaled", { ...mt5, tie_word_embeddings: true }, "false"],
+    ["activation", marian, "gelu"],
+    ["scaled", marian, "false"],
+    ["scaled", { ...marian, scale_embedding: true }, "true"],
+  ];
+  for (const [name, config, text] of cases) expect([name, setting(name, config)]).toEqual([name, { text, said: [] }]);
+  expect(setting("window", { ...llama, sliding_window: 3 })).toEqual({
+    text: "none",
+    said: ["config.json sets sliding_window = 3, which the map of llama does not read"],
+  });
+});

@@ -65,6 +65,26 @@ test("a stage that is none is left out, and an unfilled optional slot is none", 
   expect(paths(model(text))).toEqual(["maybe.second.weight", "maybe.second.bias"]);
 });
 
+test("what a weight is called does not depend on whether a slot or a setting beside it is filled", () => {
+  const text = `block one(last: block? = none) < first?: norm, second: ffn > {
+  input x: [..., hidden]
+  let a = x -> first -> second
+  let b = a -> last -> linear(hidden, bias = false)
+  output a + b
+}\n`;
+  const named = (filled: string) =>
+    paths(model(text + body(`  output y = x -> ${filled}`))).filter((p) => p.endsWith("weight"));
+  const always = ["one.second.up.weight", "one.second.down.weight", "one.linear.weight"];
+  expect(named("one < mlp(relu) >")).toEqual(always);
+  expect(named("one(rmsnorm) < rmsnorm, mlp(relu) >")).toEqual([
+    "one.first.weight",
+    "one.second.up.weight",
+    "one.second.down.weight",
+    "one.last.weight",
+    "one.linear.weight",
+  ]);
+});
+
 test("a parameter that no branch taken reads is not made", () => {
   expect(paths(model(body("  output y = x -> linear(hidden, bias = false) -> layernorm(scaled = false)")))).toEqual([
     "linear.weight",

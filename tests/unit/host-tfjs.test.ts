@@ -1,8 +1,9 @@
 /** Folders for TensorFlow.js in Node, with the packages that are installed: by `tfm run`, and step by step. */
-import { mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { load } from "../../src/api/node.ts";
 import { openDecoder } from "../../src/host/decoder.ts";
 import { CHECKPOINTS, readFixture } from "../support/checkpoint-cases.ts";
 import { tfm } from "../support/cli.ts";
@@ -37,6 +38,30 @@ test("tfm run", async () => {
   const wrong = await tfm("run", folder, "-i", "input_ids=[[1,200]]", "--backend", "wasm");
   expect(wrong.status).toBe(1);
   expect(wrong.err).toContain("200 at [0, 1] is outside of 0 to 95");
+});
+
+test("a program loads it as any other folder, and runs it once", async () => {
+  const model = await load(folder);
+  const run = await model.run({ input_ids: { dtype: "int32", dims: [1, 3], data: Int32Array.of(1, 2, 3) } });
+  expect(run.get("logits")?.dims).toEqual([1, 3, 96]);
+  await model.close();
+});
+
+test("what the runtime cannot compute is an error with its words, not a bug", async () => {
+  const program = join(root, "looked-up.tfm");
+  writeFileSync(
+    program,
+    `model m(rows = 3, hidden = 4) {
+  input ids as "ids": int[batch]
+  param table: [rows, hidden] = normal(1)
+  output y = table[rows = ids * 2]
+}`,
+  );
+  const out = join(root, "looked-up");
+  expect(await tfm("compile", program, "-o", out, "-t", "tfjs")).toMatchObject({ status: 0 });
+  const ran = await tfm("run", out, "-i", "ids=[2]", "--backend", "cpu");
+  expect(ran.status).toBe(1);
+  expect(ran.err).toMatch(/error\[cli\/run-failed\][^]*index value 4 [^]*check the numbers/);
 });
 
 test("a package that is not installed, and a file that is cut short", async () => {
