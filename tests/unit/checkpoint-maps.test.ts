@@ -369,6 +369,11 @@ test("rotary frequencies that depend on the text's length are refused by the key
     refused("rope_scaling.rope_type", "longrope"),
   );
   expect(said({ rope_scaling: { type: "su", factor: 2 } })).toEqual(refused("rope_scaling.type", "su"));
+  // By what, has no default.
+  expect(said({ rope_parameters: { rope_type: "llama3", rope_theta: 1e4 } })).toEqual(
+    refused("rope_parameters.rope_type", "llama3"),
+  );
+  expect(said({ rope_scaling: { rope_type: "yarn" } })).toEqual(refused("rope_scaling.rope_type", "yarn"));
   for (const type of ["linear", "yarn"])
     expect(said({ rope_scaling: { type, ...scaling } }).filter((m) => !/unread/.test(m))).toEqual([]);
 });
@@ -388,6 +393,10 @@ test("what a config leaves out is as the class that reads it has it, and what th
     ["window", { ...mistral, sliding_window: 3 }, "3"],
     ["feed", t5, "mlp"],
     ["feed", mt5, "gated"],
+    ["feed", { ...t5, feed_forward_proj: "silu" }, "mlp"],
+    ["feed", { ...t5, feed_forward_proj: "gelu_new" }, "mlp"],
+    ["feed", { ...t5, feed_forward_proj: "gated-relu" }, "gated"],
+    ["feed", { ...t5, feed_forward_proj: "gated-gelu_new" }, "gated"],
     ["scaled", t5, "true"],
     ["scaled", { ...t5, tie_word_embeddings: false }, "false"],
     ["scaled", mt5, "false"],
