@@ -131,6 +131,11 @@ function unknown(e: Elaborator, x: ast.Name, frame: Frame): V {
     ...BRACKETS.keys(),
     ...CONSTANTS.keys(),
   ]);
+  // The index of a repeat is there where the repeat is written; a block around which it stands is told it as any other given.
+  if (x.name === "layer")
+    return e.fail("name/unknown", { name: x.name }, x.span, {
+      hint: "a block that is repeated is told which layer it is: `given layer`",
+    });
   return e.fail("name/unknown", { name: x.name }, x.span, {
     hint: close ? `did you mean ${close}?` : undefined,
     fixes: close ? [{ title: `write ${close}`, span: x.span, replacement: close }] : [],

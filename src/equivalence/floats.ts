@@ -98,11 +98,10 @@ export function evaluateAt(c: Case, leaves: Leaves, known: Values<number> = new 
   let difference = NaN;
   let pair = 0;
   for (const [i, [a, b]] of c.pairs.entries()) {
-    const d = distance(
-      values.get(a)!,
-      values.get(b)!,
-      NOISE * Math.max(...[a, b].map((id) => largestInto(c, id, values))),
-    );
+    const noise = NOISE * Math.max(...[a, b].map((id) => largestInto(c, id, values)));
+    const [x, y] = [values.get(a)!, values.get(b)!];
+    const whole = distance(x, y, noise);
+    const d = whole === Infinity && leavesRange(c, [a, b], values) ? distance(x, y, noise, true) : whole;
     if (d > difference || Number.isNaN(difference)) {
       difference = d;
       pair = i;
@@ -123,10 +122,25 @@ function largestInto(c: Case, id: number, values: Values<number>): number {
 }
 
 /**
- * Relative to the largest element of both; infinite where one side alone is undefined or infinite, NaN where nothing is defined, 0 where
- * the difference itself is no more than `noise`.
+ * Whether exponentials that these are made of are beyond what float64 can hold: a softmax without a shift overflows where one with a shift
+ * does not, and both are one over the reals.
  */
-export function distance(a: Tensor<number>, b: Tensor<number>, noise = 0): number {
+function leavesRange(c: Case, ids: readonly number[], values: Values<number>): boolean {
+  return c.flat.cone(ids).some((id) => {
+    const { op, inputs } = c.flat.node(id);
+    if (op !== "exp") return false;
+    const results = values.get(id)!.data as ArrayLike<number>;
+    return Array.from(values.get(inputs[0]!)!.data as ArrayLike<number>).some(
+      (x, i) => Number.isFinite(x) && (results[i] === 0 || results[i] === Infinity),
+    );
+  });
+}
+
+/**
+ * Relative to the largest element of both; infinite where one side alone is undefined or infinite (unless such elements are left out:
+ * `definedOnly`), NaN where nothing is defined, 0 where the difference itself is no more than `noise`.
+ */
+export function distance(a: Tensor<number>, b: Tensor<number>, noise = 0, definedOnly = false): number {
   const x = arranged(a, b.axes);
   const y = b.data as ArrayLike<number>;
   let largest = 0;
@@ -135,6 +149,7 @@ export function distance(a: Tensor<number>, b: Tensor<number>, noise = 0): numbe
   for (let i = 0; i < y.length; i++) {
     const [p, q] = [x[i]!, y[i]!];
     if (Number.isNaN(p) && Number.isNaN(q)) continue;
+    if (definedOnly && p !== q && !Number.isFinite(p - q)) continue;
     defined = true;
     if (p === q) {
       if (Number.isFinite(p)) largest = Math.max(largest, Math.abs(p));

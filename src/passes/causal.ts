@@ -8,6 +8,7 @@
 import type { Graph, Node, NodeOf, Value } from "../ir/graph.ts";
 import type { Type } from "../ir/type.ts";
 import { pastSymbol } from "./cache.ts";
+import { orderOf } from "./places.ts";
 
 /** Of a graph with a cache. What is not understood is taken not to be causal. */
 export function isCausal(graph: Graph): boolean {
@@ -22,6 +23,7 @@ type Known =
 
 class Checker {
   private readonly known = new Map<number, Known>();
+  private readonly definitions = new Map<number, Node>();
 
   constructor(private readonly past: string) {}
 
@@ -33,6 +35,7 @@ class Checker {
 
   private node(node: Node): boolean {
     if (node.op === "call" && node.attrs.name === "attend") return this.attention(node);
+    for (const output of node.outputs) this.definitions.set(output.id, node);
     const made = this.made(node);
     if (made) for (const output of node.outputs) this.known.set(output.id, made);
     const along = mixedAlong(node);
@@ -77,10 +80,10 @@ class Checker {
       }
       case "less":
       case "less_equal":
-        return before(a, b);
+        return before(a, b) ?? this.ordered(node);
       case "greater":
       case "greater_equal":
-        return before(b, a);
+        return before(b, a) ?? this.ordered(node);
       case "and":
         return a?.kind === "mask" ? a : b?.kind === "mask" ? b : undefined;
       case "rename":
@@ -90,6 +93,16 @@ class Checker {
       default:
         return undefined;
     }
+  }
+
+  /** A comparison of places written some other way, as of their difference. */
+  private ordered(node: Node): Known | undefined {
+    const order = orderOf(node, (v) => this.definitions.get(v.id));
+    if (!order || order.most > 0) return undefined;
+    const [key, query] = [order.key, order.query].map((n) => this.of(n.outputs[0]));
+    return key?.kind === "places" && key.of === "all" && query?.kind === "places" && query.of === "step"
+      ? { kind: "mask" }
+      : undefined;
   }
 
   private of(value: Value | undefined): Known | undefined {

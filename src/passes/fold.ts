@@ -14,7 +14,9 @@ import type { Evaluation, Tensor } from "../ops/op.ts";
 import { hasTrait, primitives } from "../ops/registry.ts";
 
 export function foldConstants(graph: Graph): Graph {
-  return rebuild(graph, { node: (node, scope) => computed(node, scope) ?? simpler(node, scope) });
+  return rebuild(graph, {
+    node: (node, scope) => computed(node, scope) ?? chosen(node, scope) ?? simpler(node, scope),
+  });
 }
 
 /** The number that a value is everywhere. */
@@ -38,9 +40,32 @@ function computed(node: Node, scope: Scope): readonly Value[] | undefined {
   const inputs = scope.inputs(node);
   const numbers = inputs.map((v) => constantOf(v, scope));
   if (numbers.includes(undefined)) return undefined;
+  const { data, dtype } = resultOf(node, inputs, numbers as number[]);
+  return [constant(scope, node, data[0]!, dtype)];
+}
+
+/** Of a choice between two numbers the choice between what they become: `(1 - where(m, 1, 0)) * -1e4` is `where(m, 0, -1e4)`. */
+function chosen(node: Node, scope: Scope): readonly Value[] | undefined {
+  if (!hasTrait(node.op, "elementwise") || node.op === "where") return undefined;
+  const inputs = scope.inputs(node);
+  const [choice, ...more] = inputs.filter((v) => constantOf(v, scope) === undefined);
+  const made = choice && scope.definition(choice);
+  if (made?.op !== "where" || more.length > 0 || inputs.indexOf(choice!) !== inputs.lastIndexOf(choice!))
+    return undefined;
+  const [condition, ...branches] = made.inputs as [Value, Value, Value];
+  const results = branches.map((branch) => {
+    const numbers = inputs.map((v) => constantOf(v === choice ? branch : v, scope));
+    return numbers.includes(undefined) ? undefined : resultOf(node, inputs, numbers as number[]);
+  });
+  const { dtype } = node.outputs[0]!.type;
+  if (dtype === "bool" || results.some((r) => r?.dtype !== dtype)) return undefined;
+  const [a, b] = results.map((r) => constant(scope, node, r!.data[0]!, dtype)) as [Value, Value];
+  return [scope.emit1("where", [condition, a, b], {}, node.span)];
+}
+
+function resultOf(node: Node, inputs: readonly Value[], numbers: readonly number[]): Tensor<number> {
   const tensors = inputs.map((v, i): Tensor<number> => ({ dtype: v.type.dtype, axes: [], data: [numbers[i]!] }));
-  const [result] = evaluate(node.op, tensors, node.attrs as AttrsOf<PrimitiveName>);
-  return [constant(scope, node, result!.data[0]!, result!.dtype)];
+  return evaluate(node.op, tensors, node.attrs as AttrsOf<PrimitiveName>)[0]!;
 }
 
 function evaluate<K extends PrimitiveName>(
@@ -59,7 +84,24 @@ function constant(scope: Scope, node: Node, value: number, dtype: Dtype): Value 
 function simpler(node: Node, scope: Scope): readonly Value[] | undefined {
   const found = same(node, scope);
   if (found) return sameType(found.type, node.outputs[0]!.type) ? [found] : undefined;
+  if (node.op === "not") return opposite(node, scope);
   return node.op === "rename" ? renamed(node, scope) : undefined;
+}
+
+const OPPOSITES = {
+  less: "greater_equal",
+  less_equal: "greater",
+  greater: "less_equal",
+  greater_equal: "less",
+  equal: "not_equal",
+  not_equal: "equal",
+} as const;
+
+/** One comparison of whole numbers for its opposite; of others none may hold, nor its opposite. */
+function opposite(node: Extract<Node, { op: "not" }>, scope: Scope): readonly Value[] | undefined {
+  const made = scope.definition(scope.inputs(node)[0]!);
+  if (!made || !Object.hasOwn(OPPOSITES, made.op) || made.inputs.some((v) => v.type.dtype !== "int")) return undefined;
+  return [scope.emit1(OPPOSITES[made.op as keyof typeof OPPOSITES], made.inputs, {}, node.span)];
 }
 
 /** One of the operands, or what one was made of, that has the node's value (if it has its type as well). */

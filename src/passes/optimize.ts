@@ -1,10 +1,14 @@
-/** @file The order of the passes: composites that the backend has no kernel for are taken apart, what is the same everywhere is computed once, rules are applied, what nobody reads goes. */
+/**
+ * @file The order of the passes: composites that the backend has no kernel for are taken apart, what is the same everywhere is computed
+ * once, and what is repeated before it is, rules are applied, what nobody reads goes.
+ */
 import type { Graph } from "../ir/graph.ts";
 import { shareCommon } from "./cse.ts";
 import { removeDead } from "./dce.ts";
 import { foldConstants } from "./fold.ts";
 import { hoistInvariants } from "./hoist.ts";
 import { inlineCalls, type CallNode } from "./inline.ts";
+import { repeatLast } from "./repeated.ts";
 
 export interface OptimizeOptions {
   /** Composite operators that the backend has a kernel for. */
@@ -18,7 +22,7 @@ export interface OptimizeOptions {
 export function optimize(graph: Graph, options: OptimizeOptions): Graph {
   const flat = inlineCalls(graph, options.keeps);
   if (!options.enabled) return removeDead(flat);
-  const once = removeDead(shareCommon(hoistInvariants(shareCommon(foldConstants(flat)))));
+  const once = removeDead(shareCommon(hoistInvariants(shareCommon(repeatLast(foldConstants(flat))))));
   // What a rewrite makes of captured values alone is the same in every layer too.
   return options.rewrite ? removeDead(hoistInvariants(options.rewrite(once))) : once;
 }

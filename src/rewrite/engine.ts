@@ -14,6 +14,7 @@ import { costBy, PASSES, type Cost, type Costs } from "./cost.ts";
 import { match, type Match, type Miss } from "./match.ts";
 import type { Fired, Refused, RewriteReport } from "./report.ts";
 import { replacement, type Rule } from "./rules.ts";
+import { makeOf, operatorsOf, typeOf, type Source } from "./sources.ts";
 import { Survey } from "./survey.ts";
 import { isFree, Terms, type Term } from "./terms.ts";
 
@@ -62,9 +63,7 @@ interface Plan {
   readonly match: Match;
   readonly root: Value;
   /** The operands that are values, as the right side takes them, and what stands beside. */
-  readonly leaves: readonly Value[];
-  /** Which of the leaves are there with the other sign: what is taken away from a sum. */
-  readonly turned: readonly boolean[];
+  readonly leaves: readonly Source[];
   readonly others: readonly Value[];
   readonly numbers: readonly number[];
   readonly covered: ReadonlySet<Node>;
@@ -189,16 +188,15 @@ class Round {
     const { rule } = found;
     const cone = this.cone(found, root);
     if ("why" in cone) return cone;
-    const { covered, origins, negated } = cone;
+    const { covered, origins, sources } = cone;
     const reader = this.foreignReader(covered, root);
     if (reader) return { why: reader };
     const present = rule.operands.filter((o) => !o.scalar);
-    const leaves = present.map((o) => origins.get(found.values.get(o.name)!.id)!);
-    const turned = present.map((o) => negated.has(found.values.get(o.name)!.id));
+    const leaves = present.map((o) => sources.get(found.values.get(o.name)!.id)!);
     const types = present.map((o, i): [string, Type] => [
       o.name,
       inOrder(
-        leaves[i]!.type,
+        typeOf(leaves[i]!),
         o.axes.map((a) => found.axes.get(a)!.name),
       ),
     ]);
@@ -208,8 +206,9 @@ class Round {
     const kept = removeDead(foldConstants(inlineCalls(right, this.options.keeps)));
     const others = found.others.filter((t) => t.number === undefined).map((t) => origins.get(t.id)!);
     const numbers = found.others.flatMap((t) => (t.number === undefined ? [] : [t.number]));
-    const besides = others.length + numbers.length + turned.filter((t) => t).length;
-    const before = [...covered].reduce((n, node) => n + this.cost(node), 0);
+    const besides = leaves.reduce((n, l) => n + operatorsOf(l), others.length + numbers.length);
+    const gone = [...covered].filter((n) => n.outputs[0]!.id === root.id || !this.staysFor(n, covered));
+    const before = gone.reduce((n, node) => n + this.cost(node), 0);
     const after = kept.nodes.reduce((n, node) => n + this.cost(node), besides);
     if (after >= before && !this.options.always) {
       const missing = right.nodes.find((n) => n.op === "call" && !kept.nodes.some((k) => k.op === "call"));
@@ -227,11 +226,10 @@ class Round {
       match: found,
       root,
       leaves,
-      turned,
       others,
       numbers,
       covered,
-      owned: new Set([...covered].filter((n) => this.cost(n) > 0 || n.outputs[0]!.id === root.id)),
+      owned: new Set(gone.filter((n) => this.cost(n) > 0 || n.outputs[0]!.id === root.id)),
       graph: kept,
       cost: [before, after],
       nodes: [operatorsIn([...covered], this.cost), operatorsIn(kept.nodes, this.cost) + besides],
@@ -246,12 +244,14 @@ class Round {
     found: Match,
     root: Value,
   ):
-    | { covered: ReadonlySet<Node>; origins: ReadonlyMap<number, Value>; negated: ReadonlySet<number> }
+    | { covered: ReadonlySet<Node>; origins: ReadonlyMap<number, Value>; sources: ReadonlyMap<number, Source> }
     | { why: string } {
     const { terms } = this.survey;
     const leaves = new Map<number, string>();
     for (const [name, term] of found.values) leaves.set(term.id, name);
     const operands = new Set(leaves.keys());
+    for (const term of found.values.values())
+      for (const part of this.partsOf(term)) if (!leaves.has(part.id)) leaves.set(part.id, "");
     for (const term of found.others) if (term.number === undefined) leaves.set(term.id, "what stands beside");
     const origins = new Map<number, Value>();
     const negated = new Set<number>();
@@ -287,16 +287,42 @@ class Round {
     };
     visit(root, true);
     if (why !== undefined) return { why };
-    const lost = [...leaves].find(([id]) => !origins.has(id));
-    return lost ? { why: `${lost[1]} is no value that the program computes` } : { covered, origins, negated };
+    const beside = found.others.some((t) => t.number === undefined && !origins.has(t.id));
+    if (beside) return { why: "what stands beside is no value that the program computes" };
+    const sources = new Map<number, Source>();
+    for (const [name, term] of found.values) {
+      const source = this.sourceOf(term, origins, negated);
+      if (!source) return { why: `${name} is no value that the program computes` };
+      sources.set(term.id, source);
+    }
+    return { covered, origins, sources };
+  }
+
+  /** What an operand may be made of, where the program computes no such value. */
+  private partsOf(term: Term): readonly Term[] {
+    if (term.dtype === "bool" && term.op !== "and") return [this.survey.terms.opposite(term)];
+    return term.op === "add" || term.op === "and" ? term.inputs.flatMap((t) => [t, ...this.partsOf(t)]) : [];
+  }
+
+  private sourceOf(term: Term, origins: ReadonlyMap<number, Value>, negated: ReadonlySet<number>): Source | undefined {
+    const value = origins.get(term.id);
+    if (value)
+      return negated.has(term.id)
+        ? { kind: "turned", op: "neg", of: { kind: "value", value } }
+        : { kind: "value", value };
+    if (term.op === "add" || term.op === "and") {
+      const of = term.inputs.map((t) => this.sourceOf(t, origins, negated));
+      return of.every((s) => s !== undefined) ? { kind: "joined", op: term.op, of } : undefined;
+    }
+    const other = term.dtype === "bool" ? origins.get(this.survey.terms.opposite(term).id) : undefined;
+    return other && { kind: "turned", op: "not", of: { kind: "value", value: other } };
   }
 
   /** Who else reads what would be gone. */
   private foreignReader(covered: ReadonlySet<Node>, root: Value): string | undefined {
     for (const node of covered) {
       if (node.inputs.length === 0 || node.outputs.some((v) => v.id === root.id)) continue;
-      // What only moves can stay for its other readers, if nothing else has to stay for it.
-      if (this.cost(node) === 0 && !this.needsWork(node, covered)) continue;
+      if (this.mayStay(node, covered)) continue;
       for (const v of node.outputs)
         for (const reader of this.survey.readersOf(v)) {
           if (reader === "outside") return `its ${node.op} is an output or handed on`;
@@ -304,6 +330,19 @@ class Round {
         }
     }
     return undefined;
+  }
+
+  /** What only moves, or makes numbers of a mask, can stay for its other readers, if nothing else has to stay for it. */
+  private mayStay(node: Node, covered: ReadonlySet<Node>): boolean {
+    const isMask = node.op === "where" && node.inputs.slice(1).every((v) => this.survey.termOf(v).number !== undefined);
+    return (isMask || this.cost(node) === 0) && !this.needsWork(node, covered);
+  }
+
+  private staysFor(node: Node, covered: ReadonlySet<Node>): boolean {
+    return (
+      this.mayStay(node, covered) &&
+      node.outputs.some((v) => [...this.survey.readersOf(v)].some((r) => r === "outside" || !covered.has(r)))
+    );
   }
 
   /** Is a node of these that costs something before this one? */
@@ -367,7 +406,7 @@ class Round {
     const nodes = plan.graph.nodes.map((n) => ({ ...n, span }) as Node);
     const { op: outermost } = plan.match.rule.left;
     const op = isFree(outermost) ? outermost : "mul";
-    const leaves = plan.leaves.map((v, i) => (plan.turned[i] ? scope.emit1("neg", [of(v)], {}, span) : of(v)));
+    const leaves = plan.leaves.map((source) => makeOf(source, of, scope, span));
     let [value] = scope.inline({ ...plan.graph, nodes }, leaves) as [Value];
     for (const other of plan.others) value = scope.emit1(op, [value, of(other)], {}, span);
     for (const n of plan.numbers)

@@ -181,7 +181,8 @@ class Matcher {
     }
     // What is left may be one value: a sum that was merged into this one.
     if (p.op !== "var" || bound || more.length > 0 || left.length < 2) return false;
-    const whole = this.terms.known(op, left);
+    // A sum or a mask need be none: it is made of them.
+    const whole = op === "add" || op === "and" ? this.terms.free(op, left, left[0]!.dtype) : this.terms.known(op, left);
     return whole !== undefined && this.variable(p, whole, () => end([]));
   }
 
@@ -217,6 +218,7 @@ class Matcher {
     if (inputs.includes(undefined)) return undefined;
     const numbers = inputs as number[];
     if (p.op === "recip") return 1 / numbers[0]!;
+    if (p.op === "cast" && p.dtype === "float") return numbers[0]!;
     if (p.op === "mul") return numbers.reduce((a, b) => a * b);
     if (p.op === "add") return numbers.reduce((a, b) => a + b);
     return p.op === "sqrt" || p.op === "rsqrt" || p.op === "log" || p.op === "exp"

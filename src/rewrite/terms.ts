@@ -7,7 +7,9 @@
  * - a difference is a sum with -1 times the second, a quotient a product with a reciprocal, `x ^ 2` is x times x;
  * - a mean is a sum over the size, a `dot` the sum of a product; numbers and values without axes stand outside of sums;
  * - one of the stretches that an axis was split into is a slice of it, stretches that are stacked are a concatenation;
- * - what is greater than another is what the other is less than;
+ * - what is greater than another is what the other is less than; of whole numbers, what is not less is at least as great;
+ * - a choice has its number last, of two numbers the lesser; what is minus infinity where a mask is closed, as a summand or as a choice
+ *   of a choice, is one choice by one mask;
  * - numbers are computed; composite operators are taken apart; the order of axes does not count.
  *
  * A sum or product that more than one node reads is not merged into the one around it: to that one it is a single operand.
@@ -56,7 +58,7 @@ export function isFree(op: Term["op"]): op is Free {
 export class Terms {
   private readonly table = new Map<string, Term>();
   private count = 0;
-  /** Terms of nodes that nobody else reads: these may be merged into a sum or product around them. */
+  /** Terms of nodes that nobody else reads: these may be merged into a sum, product or choice around them. */
   private readonly mergeable = new Set<number>();
 
   leaf(type: Type): Term {
@@ -94,7 +96,7 @@ export class Terms {
         const out = node.outputs[i]!;
         const made = this.closed(inner.get(output.value.id)!);
         known.set(out.id, made);
-        if (isFree(made.op) && reading.readers(out) === 1) this.mergeable.add(made.id);
+        this.note(made, out, reading);
       }
       return;
     }
@@ -106,7 +108,11 @@ export class Terms {
     const inputs = node.inputs.map((v) => known.get(v.id)!);
     const made = this.operator(node, inputs, out.type);
     known.set(out.id, made);
-    if (isFree(made.op) && reading.readers(out) === 1) this.mergeable.add(made.id);
+    this.note(made, out, reading);
+  }
+
+  private note(made: Term, value: Value, reading: Reading): void {
+    if ((isFree(made.op) || isMasked(made)) && reading.readers(value) === 1) this.mergeable.add(made.id);
   }
 
   /** A term as one operand, whatever is around it. */
@@ -123,20 +129,23 @@ export class Terms {
     if ((op === "cast" && node.attrs.to === a.dtype) || op === "transpose") return a;
     if (op === "greater") return this.plain("less", {}, [b, a], type);
     if (op === "greater_equal") return this.plain("less_equal", {}, [b, a], type);
+    if (op === "not") return this.opposite(a);
     if (type.dtype !== "float" || inputs.some((t) => t.dtype === "bool" && op !== "where"))
       return isFree(op) ? this.free(op, inputs, type.dtype) : this.plain(op, node.attrs, inputs, type);
     switch (op) {
       case "add":
+        return this.summed(inputs);
       case "mul":
+        return this.scaled(inputs);
       case "min":
       case "max":
         return this.free(op, inputs, "float");
       case "sub":
-        return this.free("add", [a, this.product([this.number(-1), b])], "float");
+        return this.summed([a, this.product([this.number(-1), b])]);
       case "neg":
         return this.product([this.number(-1), a]);
       case "div":
-        return this.product([a, this.reciprocal(b)]);
+        return this.scaled([a, this.reciprocal(b)]);
       case "pow":
         return this.power(a, b, node, type);
       case "sqrt":
@@ -155,9 +164,60 @@ export class Terms {
         return this.pick(node, a, type);
       case "merge":
         return this.merge(node, a, type);
+      case "where":
+        return this.choice(...(inputs as [Term, Term, Term]));
       default:
         return this.plain(op, node.attrs, inputs, type);
     }
+  }
+
+  /** What is true where this is not. A number that is not one is neither less than another nor as great. */
+  opposite(a: Term): Term {
+    if (a.number !== undefined) return this.number(a.number === 0 ? 1 : 0, "bool");
+    if (a.op === "not") return a.inputs[0]!;
+    const [x, y] = a.inputs as [Term, Term];
+    if ((a.op === "less" || a.op === "less_equal") && x.dtype === "int" && y.dtype === "int")
+      return this.make(a.op === "less" ? "less_equal" : "less", {}, [y, x], "bool", a.axes);
+    return this.make("not", {}, [a], "bool", a.axes);
+  }
+
+  private choice(condition: Term, then: Term, otherwise: Term): Term {
+    const isLater = otherwise.number === undefined || otherwise.number > then.number!;
+    if (then.number !== undefined && isLater) return this.choice(this.opposite(condition), otherwise, then);
+    if (otherwise.number === -Infinity && this.isOwnMasked(then)) {
+      const [mask, x] = then.inputs as [Term, Term];
+      return this.choice(this.free("and", [mask, condition], "bool"), x, otherwise);
+    }
+    const inputs = [condition, then, otherwise];
+    return this.make("where", {}, inputs, "float", union(inputs));
+  }
+
+  /** A choice of minus infinity that may be merged into what is around it: of a number, or of what nobody else reads. */
+  private isOwnMasked(term: Term): boolean {
+    return isMasked(term) && (term.inputs[1]!.number !== undefined || this.mergeable.has(term.id));
+  }
+
+  /** A sum in which a summand is minus infinity where a mask is closed is so too, whatever the others are. */
+  private summed(operands: readonly Term[]): Term {
+    const masked = operands.filter((t) => this.isOwnMasked(t));
+    if (masked.length === 0) return this.free("add", operands, "float");
+    const mask = this.free(
+      "and",
+      masked.map((t) => t.inputs[0]!),
+      "bool",
+    );
+    const chosen = operands.map((t) => (masked.includes(t) ? t.inputs[1]! : t));
+    return this.choice(mask, this.free("add", chosen, "float"), this.number(-Infinity));
+  }
+
+  /** A number times a choice of minus infinity is that choice of the number times what it chooses. */
+  private scaled(factors: readonly Term[]): Term {
+    const made = this.product(factors);
+    const [x, by, ...more] = made.op === "mul" ? made.inputs : [];
+    const [n, chosen] = x?.number === undefined ? [by, x] : [x, by];
+    if (!chosen || more.length > 0 || !((n?.number ?? 0) > 0) || !this.isOwnMasked(chosen)) return made;
+    const [mask, then, otherwise] = chosen.inputs as [Term, Term, Term];
+    return this.choice(mask, this.product([then, n!]), otherwise);
   }
 
   /** The i-th of the stretches that an axis was split into is a slice of it. */
@@ -283,6 +343,11 @@ export class Terms {
     this.table.set(key, made);
     return made;
   }
+}
+
+/** A choice of minus infinity where a mask is closed. */
+function isMasked(term: Term): boolean {
+  return term.op === "where" && term.inputs[2]!.number === -Infinity;
 }
 
 function keyOf(op: string, attrs: object, inputs: readonly Term[]): string {

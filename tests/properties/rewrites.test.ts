@@ -62,7 +62,7 @@ const byHandActivation = half.chain((h) =>
 const attentions = fc
   .record({
     scale: oneOf(" / sqrt(part)", " * 0.5", "", " / 3"),
-    mask: oneOf("none", "where", "added", "finite"),
+    mask: oneOf("none", "where", "added", "finite", "hidden", "before", "twice"),
     tilt: oneOf("", " + tilt", " - tilt"),
     cap: oneOf("", "8"),
     softmax: oneOf("op", "shifted", "plain", "late"),
@@ -77,6 +77,9 @@ const attentions = fc
       where: `where(open, ${tilted}, -inf)`,
       added: `${tilted} + where(open, 0, -inf)`,
       finite: `where(open, ${tilted}, -1e4)`,
+      hidden: `where(position(keys) > position(seq), -inf, ${tilted})`,
+      before: `where(open, ${capped}, -inf)${o.tilt}`,
+      twice: `where(position(seq) - position(keys) > 1, -inf, ${tilted}) + where(not open, -inf, 0)`,
     };
     const softmaxes: Record<string, readonly string[]> = {
       op: ["let p = softmax(z, over = keys)", "dot(p, v, over = keys)"],

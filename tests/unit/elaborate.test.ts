@@ -191,3 +191,14 @@ test("what keep hands on is named by the let and the block it stands in", () => 
     if (n.op === "repeat") for (const inner of n.bodies[0]!.nodes) if (inner.op === "keep") kept.push(inner.attrs.path);
   expect(kept).toEqual(["layers.{0}.attention.body.k", "layers.{0}.attention.body.v"]);
 });
+
+test("a block that is repeated is told which layer it is by a given, and the mistake says so", () => {
+  const block = (given: string): string => `block twice(times = 2)${given} {
+  input x: [...]
+  output x * (times + layer)
+}
+${body("  output y = x -> twice x3")}`;
+  const [told] = diagnosticsOf(block("")).filter((d) => d.severity === "error");
+  expect(told).toMatchObject({ code: "name/unknown", hint: expect.stringContaining("`given layer`") as string });
+  expect(diagnosticsOf(block(" given layer"))).toEqual([]);
+});

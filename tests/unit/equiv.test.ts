@@ -48,6 +48,21 @@ test("another spelling of an activation is proved equal", async () => {
   expect(said.bits).toBeGreaterThanOrEqual(40);
 });
 
+test("exponentials that overflow on one side only are no difference: a softmax without a shift", async () => {
+  const attention = `block mine() : attention given hidden {
+  input x: [..., seq, hidden]
+  let q = x -> q: linear(hidden)
+  let k = x -> k: linear(hidden) -> keep[seq -> keys]
+  let e = exp(where(position(keys) <= position(seq), dot(q, 50 * k, over = hidden), -inf))
+  output dot(e, keep[seq -> keys](x), over = keys) / sum(e, over = keys)
+}
+`;
+  const path = file("unshifted.tfm", attention + model("mine, rmsnorm, swiglu(5)"));
+  expect(await answer(path, "--with", "optimized")).toMatchObject({ status: 0, verdict: "proved" });
+  const other = attention.replace("50 * k", "49 * k") + model("mine, rmsnorm, swiglu(5)");
+  expect(await answer(path, "-e", other)).toMatchObject({ status: 1, verdict: "different" });
+});
+
 test("what differs is shown where it first does: in its layer, with both values", async () => {
   const said = await tfm("equiv", file("a.tfm", plain), "-e", model("gqa(1), rmsnorm(eps = 1e-4), swiglu(5)"));
   expect(said.status).toBe(1);

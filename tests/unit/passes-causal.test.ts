@@ -33,6 +33,14 @@ test.each([
         "op later(query, key) = query >= key and query - key < 5",
       ),
   ],
+  [
+    "differences of places",
+    () =>
+      program(
+        "x -> decoder < mha(sees = behind), layernorm, mlp(relu) >",
+        "op behind(query, key) = not (key - query > 0) and query - key < 5",
+      ),
+  ],
   ["a place ago", () => program("x + previous[seq](x)")],
   ["windows in turn", () => example("windows-in-turn.tfm")],
 ])("%s", (_, model) => expect(causal(model())).toBe(true));
@@ -43,6 +51,16 @@ test.each([
   [
     "a mask that lets the next place be seen",
     () => program("x -> decoder < mha(sees = next), layernorm, mlp(relu) >", "op next(query, key) = key <= query + 1"),
+  ],
+  [
+    "a difference that lets the next place be seen",
+    () =>
+      program("x -> decoder < mha(sees = next), layernorm, mlp(relu) >", "op next(query, key) = not (key - query > 1)"),
+  ],
+  [
+    "a difference the other way round",
+    () =>
+      program("x -> decoder < mha(sees = ahead), layernorm, mlp(relu) >", "op ahead(query, key) = key - query >= 0"),
   ],
   [
     "one of two masks",

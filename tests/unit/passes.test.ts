@@ -9,6 +9,7 @@ import { removeDead } from "../../src/passes/dce.ts";
 import { foldConstants } from "../../src/passes/fold.ts";
 import { hoistInvariants } from "../../src/passes/hoist.ts";
 import { inlineCalls } from "../../src/passes/inline.ts";
+import { repeatLast } from "../../src/passes/repeated.ts";
 import { call, emit, number, repeat } from "../support/build.ts";
 import { axis, type } from "../support/tensors.ts";
 
@@ -42,7 +43,47 @@ function list(g: Graph): string {
 const folded = (write: (g: GraphBuilder, x: Value) => Value, input = X): string =>
   ops(removeDead(foldConstants(graph(write, input))));
 
+describe("repeatLast", () => {
+  const A = type("float", { d: 2, half: 4 });
+  const later = (write: (g: GraphBuilder, x: Value) => Value): string => ops(removeDead(repeatLast(graph(write, A))));
+  const twice = (g: GraphBuilder, x: Value, y = x): Value =>
+    emit(g, "concat", [x, y], { axes: ["half", "half"], into: "whole" });
+  it("computes of a value that is repeated before it is repeated", () => {
+    expect(later((g, x) => emit(g, "cos", [twice(g, x)], {}))).toBe("cos concat");
+    expect(later((g, x) => emit(g, "mul", [emit(g, "sin", [twice(g, x)], {}), number(g, 2)], {}))).toBe(
+      "sin 2 mul concat",
+    );
+    expect(later((g, x) => emit(g, "sub", [number(g, 2), twice(g, x)], {}))).toBe("2 sub concat");
+  });
+  it("through what moves it", () => {
+    const pairs = (g: GraphBuilder, x: Value): Value =>
+      emit(g, "merge", [emit(g, "stack", [x, x], { axis: "pair" })], { axes: ["half", "pair"], into: "whole" });
+    expect(later((g, x) => emit(g, "cos", [pairs(g, x)], {}))).toBe("cos stack merge");
+  });
+  it("leaves two values as they are", () => {
+    expect(later((g, x) => emit(g, "cos", [twice(g, x, emit(g, "sin", [x], {}))], {}))).toBe("sin concat cos");
+    expect(later((g, x) => emit(g, "mul", [twice(g, x), twice(g, x)], {}))).toBe("concat concat mul");
+  });
+});
+
 describe("foldConstants", () => {
+  const SEEN = type("int", { a: 4 });
+  it("computes both numbers of a choice", () => {
+    const mask = (g: GraphBuilder, x: Value, a = 1, b = 0): Value =>
+      emit(g, "where", [emit(g, "less", [x, number(g, 2)], {}), number(g, a), number(g, b)], {});
+    expect(
+      folded((g, x) => emit(g, "mul", [emit(g, "sub", [number(g, 1), mask(g, x)], {}), number(g, -1e4)], {})),
+    ).toBe("2 less 0 -10000 where");
+    expect(folded((g, x) => emit(g, "add", [mask(g, x), x], {}))).toBe("2 less 1 0 where add");
+    expect(folded((g, x) => emit(g, "less", [mask(g, x), number(g, 1)], {}))).toBe("2 less 1 0 where 1 less");
+  });
+  it("has one comparison of whole numbers for its opposite, and leaves those of others", () => {
+    const not = (g: GraphBuilder, x: Value): Value =>
+      emit(g, "not", [emit(g, "less", [x, number(g, 2, x.type.dtype)], {})], {});
+    expect(folded(not, SEEN)).toBe("2 greater_equal");
+    expect(folded(not)).toBe("2 less not");
+  });
+
   it("computes what is constant", () => {
     expect(
       folded((g, x) => emit(g, "mul", [x, emit(g, "div", [number(g, 1, "int"), number(g, 2, "int")], {})], {})),

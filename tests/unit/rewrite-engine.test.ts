@@ -59,6 +59,18 @@ describe("an rms norm", () => {
       ...only("rms_norm"),
       add: 1,
     }));
+  test.each([
+    "output sqrt(size(d)) * x / sqrt(sum(x ^ 2, over = d) + 1e-6) * w",
+    "let length = sqrt(sum(x * x, over = d))\n  output x / length * w * sqrt(6)",
+    "let length = sqrt(dot(x, x, over = d) + 1e-6)\n  output w * (x * 6 ^ 0.5 / length)",
+  ])("from its length: %s", (body) => expect(found(body)).toEqual(only("rms_norm")));
+  test("a vector of length one is one, times a number", () =>
+    expect(found("output x / sqrt(sum(x ^ 2, over = d) + 1e-6)")).toMatchObject({ rms_norm: 1, mul: 1 }));
+  test("and the weight's share of it", () =>
+    expect(found("let n = x * rsqrt(mean(x ^ 2, over = d) + 1e-6)\n  output n + n * w")).toMatchObject({
+      rms_norm: 1,
+      add: 1,
+    }));
   test("without a weight", () =>
     expect(found("output x / sqrt(mean(x ^ 2, over = d) + 1e-5)")).toEqual(only("rms_norm")));
   test("with a weight that is computed", () => {
@@ -78,7 +90,6 @@ describe("an rms norm", () => {
     expect(found("output x * (rsqrt(mean(x ^ 2, over = d)) + 1e-6) * w")).not.toHaveProperty("rms_norm");
   });
   test("a sum or another power is none", () => {
-    expect(found("output x * rsqrt(sum(x ^ 2, over = d) + 1e-6) * w")).not.toHaveProperty("rms_norm");
     expect(found("output x * rsqrt(mean(x ^ 4, over = d) + 1e-6) * w")).not.toHaveProperty("rms_norm");
     expect(found("output x * rsqrt(mean(abs(x), over = d) + 1e-6) * w")).not.toHaveProperty("rms_norm");
   });
@@ -155,6 +166,8 @@ describe("activations", () => {
     ["tanh", "output (1 - exp(-2 * x)) / (1 + exp(-2 * x))"],
     ["tanh", "output 1 - 2 / (exp(2 * x) + 1)"],
     ["silu", "output x * 0.5 * (1 + tanh(0.5 * x))"],
+    ["silu", "output 0.5 * x + 0.5 * x * tanh(0.5 * x)"],
+    ["silu", "output 0.5 * x + 0.5 * x * tanh(x / 2)"],
     ["gelu", "output 0.5 * x + 0.5 * x * erf(x / sqrt(2))"],
     ["gelu_tanh", "output x * sigmoid(1.5957691216 * (x + 0.044715 * x ^ 3))"],
     ["gelu_tanh", "output x * sigmoid(1.5957691216 * x * (1 + 0.044715 * x ^ 2))"],
@@ -237,6 +250,59 @@ model m(hidden = 6, vocab = 9, h = 2, w = 3) {
     expect(names).toHaveProperty("attend", 1);
     expect(names).not.toHaveProperty("softmax");
   });
+  const before = "position(seq) - position(keys)";
+  test.each([
+    ["hidden", "softmax(where(position(keys) > position(seq), -inf, s), over = keys)"],
+    ["hidden, by a choice of numbers", "softmax(s + where(position(keys) > position(seq), -inf, 0), over = keys)"],
+    ["not allowed", `softmax(s + where(not (${before} >= 0), -inf, 0), over = keys)`],
+    ["hidden by an input", "softmax(where(real[seq -> keys], -inf, s), over = keys)"],
+    ["a bias, then the mask", "softmax(s + tilt + where(open, 0, -inf), over = keys)"],
+    ["the mask, then a bias", "softmax(where(open, s, -inf) + tilt, over = keys)"],
+    ["the mask with the bias", "softmax(tilt + where(open, 0, -inf) + s, over = keys)"],
+    ["two biases", "softmax(where(open, s + tilt + (x[seq -> keys])[hidden = 0], -inf), over = keys)"],
+    ["scaled behind the mask", "softmax(where(open, dot(q, k, over = w), -inf) / sqrt(w), over = keys)"],
+    ["one mask chosen, one added", "softmax(where(causal, s, -inf) + where(real[seq -> keys], 0, -inf), over = keys)"],
+    [
+      "three masks in three ways",
+      `softmax(where(${before} > 2, -inf, where(causal, s, -inf)) + where(real[seq -> keys], 0, -inf), over = keys)`,
+    ],
+    ["capped before", "softmax(where(open, 5 * tanh(s / 5), -inf) + tilt, over = keys)"],
+  ])("with a mask: %s", (_, weights) => {
+    const names = made(`let s = dot(q, k, over = w) / sqrt(w)\n  output y = dot(${weights}, v, over = keys)`);
+    expect(names).toHaveProperty("attend", 1);
+    for (const other of ["softmax", "where"]) expect(names).not.toHaveProperty(other);
+  });
+  test("a mask of numbers that others read stays for them", () => {
+    const names = made(
+      "let mask = where(open, 0, -inf)\n  output y = dot(softmax(dot(q, k, over = w) + mask, over = keys), v, over = keys)\n  output z = mask",
+    );
+    expect(names).toMatchObject({ attend: 1, where: 1 });
+    expect(names).not.toHaveProperty("softmax");
+  });
+  test.each([
+    ["a number below", "softmax(s + where(open, 0, -1e9), over = keys)"],
+    ["a choice between numbers", "softmax(s + where(open, 1, -inf), over = keys)"],
+    ["a product that turns it round", "softmax(-where(open, s, -inf), over = keys)"],
+  ])("with what is no mask, or more than one: %s", (_, weights) => {
+    const { value } = elaborateText(
+      attention(`let s = dot(q, k, over = w)\n  output y = dot(${weights}, v, over = keys)`),
+    );
+    expect(differenceByRewrites(value!, SIZES)).toBeLessThan(1e-9);
+  });
+  test("its shares divided after the product, without a shift", () =>
+    expect(
+      made("let e = exp(dot(q, k, over = w) / sqrt(w))\n  output y = dot(e, v, over = keys) / sum(e, over = keys)"),
+    ).toMatchObject({ attend: 1 }));
+  test("what each head has seen through a map of its own, all added: one product", () => {
+    const text = `model m(hidden = 6, h = 2, w = 3) {
+  input seen: float[batch, seq, h, w]
+  param out: [h, w, hidden] = normal(0.3)
+  output y = sum(dot(seen, out, over = w), over = h)
+}`;
+    const { value } = elaborateText(text);
+    expect(differenceByRewrites(value!, SIZES)).toBeLessThan(1e-9);
+    expect(operatorsOf(rewritten(text).graph)).toEqual({ dot: 1 });
+  });
   test("whose shares are handed on as well is left", () =>
     expect(
       made("let p = softmax(dot(q, k, over = w), over = keys)\n  output y = dot(p, v, over = keys)\n  output z = p"),
@@ -261,6 +327,46 @@ model m(hidden = 6, vocab = 9, h = 2, w = 3) {
     expect(made("output y = dot(softmax(dot(q, k, over = w), over = seq), v, over = keys)")).not.toHaveProperty(
       "attend",
     ));
+});
+
+describe("rotary positions", () => {
+  const turning = (body: string): Readonly<Record<string, number>> => {
+    const text = `model m(d = 8, wide = 12) {
+  input x: float[batch, seq, d]
+  input y: float[batch, seq, d]
+  input z: float[batch, seq, wide]
+  dim half = d / 2
+  dim still = wide - d
+  let angle = position(seq) * 10 ^ (-position(half) / half)
+  ${body}
+}`;
+    const { value, diagnostics } = elaborateText(text);
+    expect(errorsIn(diagnostics)).toEqual([]);
+    expect(differenceByRewrites(value!, SIZES)).toBeLessThan(1e-9);
+    return operatorsOf(rewritten(text).graph);
+  };
+  const halves = "concat[half + half -> d](-x[d = half..][d -> half], x[d = ..half][d -> half])";
+  const neighbours =
+    "stack[pair](-x[d -> (half, pair = 2)][pair = 1], x[d -> (half, pair = 2)][pair = 0])[(half, pair) -> d]";
+  test.each([
+    ["angles twice", "concat[half + half -> d](angle, angle)", halves],
+    ["each angle twice", "stack[pair](angle, angle)[(half, pair) -> d]", neighbours],
+  ])("%s, and their sines after that, for two values", (_, wide, other) => {
+    const made = turning(`let wide = ${wide}
+  output a = x * cos(wide) + ${other} * sin(wide)
+  output b = y * cos(wide) + ${other.replaceAll("x[", "y[")} * sin(wide)`);
+    // One product makes the angles.
+    expect(made).toMatchObject({ cos: 1, sin: 1, mul: 1, turned: 2 });
+    expect(made).not.toHaveProperty("concat");
+  });
+  test("of the first coordinates, in one concatenation", () => {
+    const made = turning(`let a = z[wide = ..half][wide -> half]
+  let b = z[wide = half..d][wide -> half]
+  output turned = concat[half + half + still -> wide](
+    a * cos(angle) - b * sin(angle), b * cos(angle) + a * sin(angle), z[wide = d..][wide -> still]
+  )`);
+    expect(made).toMatchObject({ turned: 1, concat: 1, mul: 1 });
+  });
 });
 
 test("the example by hand: every operator with a kernel is found, in a repeat once", () => {
@@ -317,7 +423,7 @@ describe("the left sides of wrong rules are left alone, or become what they are"
   test.each(laws.map((l) => [l.decl.title.value, l.decl] as const))("%s", (_, decl) => {
     if (decl.kind !== "Rewrite") return;
     // `batch` is open; all other sizes are settings, and operands without axes are numbers.
-    const sizes: Record<string, number> = { d: 3, keys: 4, seq: 5, rows: 2, queries: 2, half: 3 };
+    const sizes: Record<string, number> = { d: 3, keys: 4, seq: 5, rows: 2, queries: 2, half: 3, e: 2, rest: 2 };
     const numbers: Record<string, number> = { eps: 0.125, scale: 0.5, softcap: 5, slope: 2 };
     const names = new Set<string>();
     const lines = decl.operands.items.map(({ name: { name }, type }) => {

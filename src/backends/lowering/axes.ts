@@ -2,7 +2,7 @@
  * @file Operators about axes. Renaming, transposing, splitting, merging and spreading make views of the same tensors and emit
  * nothing.
  */
-import type { NodeOf, Value } from "../../ir/graph.ts";
+import type { Node, NodeOf, Value } from "../../ir/graph.ts";
 import { Size } from "../../ir/size.ts";
 import type { Axis, Type } from "../../ir/type.ts";
 import { inMemoryOrder, isolated, mergedOrder } from "../../layout/choose.ts";
@@ -124,6 +124,8 @@ export const emitSlice: Emit<"slice"> = (e, node, scope) => {
   const x = scope.get(node.inputs[0]!);
   const { axis, start, size } = node.attrs;
   if (!isPhysical(x, axis)) return [e.book.made(e.book.read(x, e.book.layoutOf(x)), e.book.layoutOf(x), typeOf(node))];
+  const stretches = e.target.slices === "ends" ? stretchesBeside(node, scope) : undefined;
+  if (stretches) return sliceAll(e, x, node, stretches, scope);
   const whole = sizeIn(x)(axis);
   const { layout, at, inner } = leading(e, x, axis);
   const times = Size.of(inner);
@@ -146,6 +148,45 @@ export const emitSlice: Emit<"slice"> = (e, node, scope) => {
   ];
   return [e.book.made(e.writer.add("Slice", inputs), written, typeOf(node))];
 };
+
+/** All slices of one axis of a value, in order, where they lie end to end and are all of it: one `Split` serves them. */
+function stretchesBeside(node: NodeOf<"slice">, scope: Scope): readonly NodeOf<"slice">[] | undefined {
+  const [x] = node.inputs as [Value];
+  const slices = (scope.uses.of(x) as readonly Node[]).filter(
+    (n): n is NodeOf<"slice"> => n.op === "slice" && n.attrs.axis === node.attrs.axis,
+  );
+  if (slices.length < 2 || slices.length > 16) return undefined;
+  const inOrder = slices.toSorted((a, b) => (a.attrs.start.known ?? 0) - (b.attrs.start.known ?? 0));
+  let end = 0;
+  for (const { attrs } of inOrder) {
+    if (attrs.start.known !== end || !(attrs.size.known! > 0)) return undefined;
+    end += attrs.size.known!;
+  }
+  return x.type.axes.find((a) => a.name === node.attrs.axis)!.size.known === end ? inOrder : undefined;
+}
+
+function sliceAll(
+  e: Emitter,
+  x: Placed,
+  node: NodeOf<"slice">,
+  slices: readonly NodeOf<"slice">[],
+  scope: Scope,
+): readonly Placed[] {
+  const { axis } = node.attrs;
+  const { layout, at, inner } = leading(e, x, axis);
+  const whole = e.book.read(x, layout);
+  const sizes = e.writer.ints(slices.map((s) => s.attrs.size.known! * inner));
+  const elems = slices.map(() => whole.elem);
+  const tensors = e.writer.addMany("Split", [whole, sizes], { axis: at }, elems);
+  for (const [i, slice] of slices.entries()) {
+    const written = isOne(slice.attrs.size)
+      ? layout.map((g, j) => (j === at ? g.filter((a) => a !== axis) : g))
+      : layout;
+    scope.bind(slice.outputs[0]!, e.book.made(tensors[i]!, written, typeOf(slice)));
+    scope.done.add(slice);
+  }
+  return [scope.get(node.outputs[0]!)];
+}
 
 export const emitLookup: Emit<"lookup"> = (e, node, scope) => {
   const { axis } = node.attrs;

@@ -2,8 +2,9 @@
  * @file Masks that hide all keys behind the query, told apart while they are emitted: operators that hide them by themselves need no such
  * mask, and take none that hides less; and where they hide nothing else, every row sees itself.
  */
-import type { Graph, NodeOf } from "../../ir/graph.ts";
+import type { Graph, Node } from "../../ir/graph.ts";
 import { Size } from "../../ir/size.ts";
+import { orderOf } from "../../passes/places.ts";
 import type { Storage } from "../../layout/view.ts";
 import type { Emit, Lowering, Placed } from "./emitter.ts";
 import type { Tensor } from "./writer.ts";
@@ -22,6 +23,8 @@ interface Known extends Causal {
   readonly query: string;
 }
 
+type Comparison = "less" | "less_equal" | "greater" | "greater_equal";
+
 export class CausalMasks {
   private readonly known = new WeakMap<Storage<Tensor>, Known>();
 
@@ -39,12 +42,14 @@ export class CausalMasks {
 
   /** The table with operators that remember of what they make whether it is such a mask. */
   watching(table: Lowering["table"]): Lowering["table"] {
-    const order: Emit<"less_equal"> = (e, node, scope) => {
-      const made = table.less_equal(e, node, scope);
-      const known = behind(node, scope.graph);
-      if (known) this.known.set(made[0]!.storage, known);
-      return made;
-    };
+    const order =
+      <K extends Comparison>(emit: Emit<K>): Emit<K> =>
+      (e, node, scope) => {
+        const made = emit(e, node, scope);
+        const known = behind(node as Node, scope.graph);
+        if (known) this.known.set(made[0]!.storage, known);
+        return made;
+      };
     const both: Emit<"and"> = (e, node, scope) => {
       const made = table.and(e, node, scope);
       for (const input of node.inputs.map((v) => scope.get(v))) {
@@ -58,7 +63,14 @@ export class CausalMasks {
       }
       return made;
     };
-    return { ...table, less_equal: order, and: both };
+    return {
+      ...table,
+      less: order(table.less),
+      less_equal: order(table.less_equal),
+      greater: order(table.greater),
+      greater_equal: order(table.greater_equal),
+      and: both,
+    };
   }
 }
 
@@ -68,14 +80,11 @@ function isAxis(view: Placed, name: string, own: string): boolean {
 }
 
 /** Is it `key <= query`, the keys counted from the first place of all, and as many as up to the last query? */
-function behind({ inputs }: NodeOf<"less_equal">, graph: Graph): Known | undefined {
-  const [key, query] = inputs.map((v) => {
-    const made = graph.nodes.find((n) => n.outputs.some((o) => o.id === v.id));
-    return made?.op === "position" ? made.attrs : undefined;
-  });
-  return key &&
-    query &&
-    key.start.known === 0 &&
+function behind(node: Node, graph: Graph): Known | undefined {
+  const order = orderOf(node, (v) => graph.nodes.find((n) => n.outputs.some((o) => o.id === v.id)));
+  if (order?.most !== 0) return undefined;
+  const [key, query] = [order.key.attrs, order.query.attrs];
+  return key.start.known === 0 &&
     key.axis.name !== query.axis.name &&
     key.axis.size.equals(query.start.plus(query.axis.size))
     ? { start: query.start, exact: true, key: key.axis.name, query: query.axis.name }

@@ -153,7 +153,8 @@ export class AttentionKernels {
           scope.bind(join.outputs[0]!, e.book.made(made.presents![i]!, axes, type));
         });
         const result = e.book.made(made.result, made.layout, call.outputs[0]!.type);
-        return [a.mask && !a.causal?.exact ? withoutBlindRows(e, result, a.mask, a.roles.keys) : result];
+        const isBlind = a.mask && !a.causal?.exact && !e.masks.opensEveryRow(a.mask, a.roles.keys);
+        return [isBlind ? withoutBlindRows(e, result, a.mask!, a.roles.keys) : result];
       },
     };
   }

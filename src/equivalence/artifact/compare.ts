@@ -83,6 +83,7 @@ function compared(
   const weights = { found: new Set<string>(), differing: new Set<string>(), alone: new Set<string>() };
   const places: Places = new Map();
   let steps = true;
+  let own: readonly number[] = [];
   const build = (): Sides => {
     const unread = artifact.parts.flatMap((p) => unreadOperators(p.graph));
     if (unread.length > 0)
@@ -92,6 +93,7 @@ function compared(
     try {
       const first = assembled(side, artifact, weights, places, [], steps);
       ({ sizes } = first.left);
+      own = first.constants;
       // Again, with the left values under the names that the artifact's have.
       return assembled(side, artifact, weights, places, matched(first, options), steps);
     } catch (e) {
@@ -100,7 +102,7 @@ function compared(
     }
   };
   let judged = judge(sizes, options, build);
-  const taken = takenFor(written);
+  const taken = takenFor(written, own);
   if (judged.verdict.kind === "different" && artifact.parts.some((p) => p.states.length > 0) && stepsDiffer()) {
     // Where earlier places see later ones (a prefix of which all see all), those belong into the first step.
     steps = false;
@@ -120,6 +122,8 @@ function compared(
 }
 
 interface Assembled extends Sides {
+  /** The numbers of the program. */
+  readonly constants: readonly number[];
   readonly left: Left;
   /** Where the right side begins. */
   readonly from: number;
@@ -173,7 +177,7 @@ function assembled(
     const axes = tensor.dims.map((size, i) => ({ name: `${i}`, size }));
     return net.entering(flat.drawn({ name: `${part.file}: ${tensor.name}`, kind: "weight" }, "float", axes));
   });
-  return { flat, left, from, rearranged: true, pairs: run.pairs(stepping ? stepEnds(left) : undefined) };
+  return { flat, left, from, constants, rearranged: true, pairs: run.pairs(stepping ? stepEnds(left) : undefined) };
 }
 
 /** A weight as a tensor of the artifact has it. */
@@ -215,13 +219,15 @@ function matched({ flat, from, pairs, left }: Assembled, options: ModelOptions):
   );
 }
 
-/** What the numbers of the files were read as, as far as that is more than reading. */
-function takenFor({ parts }: Artifact): string[] {
+/** What the numbers of the files were read as, as far as that is more than reading; `own` are the program's. */
+function takenFor({ parts }: Artifact, own: readonly number[]): string[] {
   const said: string[] = [];
   const floats = parts.flatMap((p) => p.graph.tensors).filter((t) => t.dtype === "float" && !t.isWeight);
   said.push("constants, rounded to float32 in the file, for the reals that they stand for");
   const masks = new Set(
-    floats.flatMap((t) => Array.from(t.numbers()).filter((x) => x <= LOWEST && Number.isFinite(x))),
+    floats.flatMap((t) =>
+      Array.from(t.numbers()).filter((x) => x <= LOWEST && Number.isFinite(x) && !own.some((c) => x === c || x === -c)),
+    ),
   );
   if (masks.size > 0)
     said.push(`${[...masks].map((x) => Number(x.toPrecision(6))).join(", ")} of a mask for minus infinity`);
