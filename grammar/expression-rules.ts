@@ -266,6 +266,7 @@ export class ExpressionRules extends CstParser {
           ERR_MSG: "a name or a number",
         });
       },
+      ERR_MSG: "a name or a number",
     });
     this.CONSUME(T.RBrace);
   });

@@ -11,11 +11,11 @@ import type { Checkpoint, StoredTensor, WeightMap, WeightSource } from "../weigh
 import { glob, matchPath, texts, type Line, type Selected } from "./checkpoint.ts";
 import { Elaborator } from "./elaborator.ts";
 import { evaluate } from "./expressions.ts";
-import type { Frame } from "./frame.ts";
+import { Frame } from "./frame.ts";
 import type { Program } from "./program.ts";
 import { fitsShape, stepped, type MapReading } from "./stored.ts";
 import { finderOf, prefixesOf, renamed } from "./stored-names.ts";
-import type { V } from "./values.ts";
+import { asNumber, describe, type V } from "./values.ts";
 
 /** Finds the source of every parameter of the graph among the stored tensors. */
 export function mapWeights(
@@ -42,7 +42,7 @@ export function mapWeights(
       return match ? [{ line, match }] : [];
     });
     if (matches.length === 0) {
-      unmapped.add(path.replace(/\.\d+(?=\.)/g, "[i]"));
+      unmapped.add(folded(path));
       continue;
     }
     const { line, match } = matches[0]!;
@@ -59,8 +59,9 @@ export function mapWeights(
     };
     const source = evaluateLine(e, line, reading, modelFrame, path);
     for (const t of tensorsOf(source)) used.add(t);
-    if (source) sources.set(path, source);
+    if (source && source !== "none") sources.set(path, source);
     else if (reading.tried.length > 0) lacking.add(path, [...new Set(reading.tried)]);
+    else if (source === "none") unmapped.add(folded(path));
   }
   for (const path of unmapped)
     reporter.report("config/unmapped-weight", { path, map: map.decl.model.name }, undefined, {
@@ -101,26 +102,31 @@ export function mapByPath(model: string, graph: Graph, checkpoint: Checkpoint): 
   return { value: sources, diagnostics: reporter.diagnostics };
 }
 
-function tensorsOf(source: WeightSource | undefined): readonly StoredTensor[] {
-  return source?.kind === "stored"
+/** The path with `[i]` for each index of a repeat. */
+const folded = (path: string): string => path.replace(/\.\d+(?=\.)/g, "[i]");
+
+function tensorsOf(source: WeightSource | "none" | undefined): readonly StoredTensor[] {
+  if (source === undefined || source === "none") return [];
+  return source.kind === "stored"
     ? [source.tensor.within ?? source.tensor]
-    : source?.kind === "computed"
+    : source.kind === "computed"
       ? source.tensors
       : [];
 }
 
 const FLOATS: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
+/** What the line gives; `none` where that is nothing, nothing at all where a mistake was reported. */
 function evaluateLine(
   e: Elaborator,
   line: Line,
   reading: MapReading,
   frame: Frame,
   path: string,
-): WeightSource | undefined {
+): WeightSource | "none" | undefined {
   const builder = new GraphBuilder(path);
   e.mapReading = reading;
-  const v = e.building(builder, () => evaluate(e, stepped(line.value, reading.step), frame));
+  const v = e.building(builder, () => evaluate(e, stepped(line.value, reading.step), withAxes(frame, reading.axes)));
   e.mapReading = undefined;
   if (v.kind === "stored") {
     const { tensor } = v;
@@ -143,7 +149,13 @@ function evaluateLine(
     }
     return { kind: "stored", tensor, order: reading.axes };
   }
-  if (v.kind !== "tensor") return undefined;
+  if (v.kind === "none") return "none";
+  const same = asNumber(v);
+  if (same !== undefined) return { kind: "initial", initial: { kind: "constant", value: same }, seed: 0 };
+  if (v.kind !== "tensor") {
+    if (v.kind !== "invalid") e.fail("type/operand", { op: path, found: describe(v) }, line.value.span);
+    return undefined;
+  }
   for (const t of reading.read.values()) if (!FLOATS.has(t.dtype)) return refuse(e, t);
   const direct = reading.read.get(v.value);
   const lacking = reading.axes.filter((a) => !v.value.type.axes.some((b) => b.name === a.name));
@@ -178,6 +190,13 @@ function evaluateLine(
   const graph = builder.build();
   const part = tensors.length === 1 ? partOf(graph, tensors[0]!) : undefined;
   return part && "stretch" in part ? part.stretch : { kind: "computed", tensors, graph, ...part };
+}
+
+/** The model's settings, and the axes of the weight: the size of a pattern's axis may be made of either. */
+function withAxes(model: Frame, axes: MapReading["axes"]): Frame {
+  const frame = new Frame("map", model.title, model.module, model, model, model.site, model.path);
+  for (const axis of axes) frame.set(axis.name, { kind: "dim", axis });
+  return frame;
 }
 
 function refuse(e: Elaborator, tensor: StoredTensor): undefined {

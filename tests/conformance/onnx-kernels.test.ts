@@ -16,6 +16,7 @@ import {
   rmsNorm,
   silu,
   turned,
+  turnedPartly,
 } from "./onnx-stdlib.ts";
 
 const SIZES = { batch: 2, seq: 3, keys: 5 };
@@ -90,6 +91,31 @@ describe("rotary positions", () => {
           [1, undefined],
           [undefined, 1],
           [undefined, undefined],
+        ]);
+      });
+
+  for (const neighbours of [false, true])
+    for (const [what, x, angles, slices] of [
+      ["heads after places", ["batch", "seq", "kv=2", "groups=3", "d=8"], ["batch", "seq", "half=2"], undefined],
+      ["heads before places", ["batch", "kv=2", "seq", "d=8"], ["batch", "seq", "half=3"], undefined],
+      ["no heads", ["batch", "seq", "d=8"], ["batch", "seq", "half=1"], undefined],
+      // ONNX Runtime's own operator turns all of a head only, where it is not told how many heads there are.
+      ["an open number of heads", ["seq", "kv=2", "keys", "d=8"], ["keys", "half=2"], 2],
+    ] as const)
+      it(`of the first coordinates, ${what}, ${neighbours ? "neighbours" : "halves"}`, async () => {
+        const graph = graphOf((g) => {
+          const [c, s] = [g.in("c", "float", ...angles), g.in("s", "float", ...angles)];
+          g.out("y", turnedPartly(g, g.in("x", "float", ...x), c, s, neighbours, axis("d=8")));
+        });
+        const artifacts = await agree({ graph, sizes: SIZES });
+        const counts = artifacts.map(({ nodeCounts: n }) => [
+          n["com.microsoft.RotaryEmbedding"] ?? n["RotaryEmbedding"],
+          n["Slice"],
+        ]);
+        expect(counts).toEqual([
+          [1, slices],
+          [1, undefined],
+          [undefined, 2],
         ]);
       });
 });

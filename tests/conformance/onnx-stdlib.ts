@@ -125,3 +125,17 @@ export function turned(g: Small, x: Value, cosine: Value, sine: Value, neighbour
     return b.op("merge", [both], { axes: neighbours ? ["half", "pair"] : ["pair", "half"], into: d.name });
   });
 }
+
+/** The first coordinates turned, as many as the angles are for. */
+export function turnedPartly(g: Small, x: Value, cosine: Value, sine: Value, neighbours: boolean, d: Axis): Value {
+  const half = cosine.type.axes.at(-1)!;
+  const turning: Axis = { name: "turning", size: Size.of(2 * half.size.known!) };
+  const still: Axis = { name: "still", size: Size.of(d.size.known! - turning.size.known!) };
+  return g.call("turned_partly", { x, cosine, sine }, { neighbours }, { d, half, turning, still }, (b, o) => {
+    const part = (start: Size, { name, size }: Axis): Value =>
+      b.op("rename", [b.op("slice", [o["x"]!], { axis: d.name, start, size })], { from: d.name, to: name });
+    const made = turned(b, part(Size.ZERO, turning), o["cosine"]!, o["sine"]!, neighbours, turning);
+    const rest = part(turning.size, still);
+    return b.op("concat", [made, rest], { axes: [turning.name, still.name], into: d.name });
+  });
+}

@@ -73,6 +73,14 @@ test("a layer of Llama: attention of grouped queries, its rotations, a gate, nor
   expect(count(fusions, "tfm.RmsNorm")).toBe(2 * count(fusions, "tfm.Attention") + 1);
 });
 
+test("queries and keys that are normed head by head turn in one kernel each, as others do", async () => {
+  const out = join(folder, "normed");
+  const example = join(CHECKPOINTS, "../../examples/tame-scores.tfm");
+  expect(await tfm("compile", example, "-m", "normed_heads", "-o", out, "-t", "tfjs")).toMatchObject({ status: 0 });
+  const { fusions } = metadataOf(join(out, "model.json"));
+  expect(count(fusions, "tfm.Rotary")).toBe(2 * count(fusions, "tfm.Attention"));
+});
+
 test("where no backend has kernels of ours, nothing is noted", async () => {
   const { fusions } = await compiled("gpt1", "--provider", "wasm");
   expect(fusions).toEqual([]);

@@ -66,10 +66,11 @@ function map(
   tensors: Tensors,
   config: Json = { model_type: "toy", depth: 2 },
   dtype: StoredDtype = "F32",
+  lines = MAP,
 ): { weights: WeightMap | undefined; said: readonly string[] } {
   const made = elaborate({
     ...request(undefined, { config: { name: "config.json", value: config } }),
-    uses: [{ name: "family.tfm", text: MODEL + MAP }],
+    uses: [{ name: "family.tfm", text: MODEL + lines }],
   });
   const mapped = made.value?.mapWeights(holding(tensors, dtype));
   const all: readonly Diagnostic[] = [...made.diagnostics, ...(mapped?.diagnostics ?? [])];
@@ -139,6 +140,43 @@ test("a missing tensor, a wrong shape and a wrong dtype are errors with their na
     "map/shape: block.0.qkv.weight in model.safetensors has the shape [12, 4]; the model needs [hidden'=4, part=3, heads=2, head_dim=2]",
   );
   expect(map(WHOLE, undefined, "I8").said[0]).toBe("map/not-float: embed.weight in model.safetensors is stored as I8");
+});
+
+test("a number fills a weight; what fills none is said", () => {
+  const filled = (by: string): ReturnType<typeof map> =>
+    map(
+      WHOLE,
+      undefined,
+      "F32",
+      MAP.replace(
+        'attention.body.out.* = "out.*"',
+        `attention.body.out.weight = "out.weight"; attention.body.out.bias = ${by}`,
+      ),
+    );
+  const { weights, said } = filled("2 * 0.5");
+  expect(said).toEqual([
+    "map/unread: model.safetensors holds block.0.out.bias and 1 more of its kind, which toy does not use",
+  ]);
+  expect(weights!.get("layers.1.attention.body.out.bias")).toEqual({
+    kind: "initial",
+    initial: { kind: "constant", value: 1 },
+    seed: 0,
+  });
+  expect(filled("none").said).toEqual([
+    "config/unmapped-weight: the map of toy has no line for the weight layers[i].attention.body.out.bias",
+  ]);
+  expect(filled("relu").said).toEqual(["type/operand: layers.0.attention.body.out.bias cannot take the operator relu"]);
+});
+
+test("the size of an axis in a pattern may be made of the weight's own axes", () => {
+  const packed = MAP.replace(
+    /attention\.body\.\{q, k, v\}\.weight = .*/,
+    `attention.body.q.weight = "qkv.weight"[hidden', (heads, slot = groups + 2, head_dim)][slot = ..groups][slot -> groups]
+    attention.body.{k, v}.weight = "qkv.weight"[hidden', (heads, part = 3, head_dim)][part = {1, 2}]`,
+  );
+  const { weights, said } = map(WHOLE, undefined, "F32", packed);
+  expect(said).toEqual([]);
+  expect(weights!.get("layers.0.attention.body.q.weight")).toMatchObject({ tensors: [{ name: "block.0.qkv.weight" }] });
 });
 
 test("a config's keys are read, known to change nothing, or named", () => {

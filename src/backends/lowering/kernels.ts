@@ -145,6 +145,36 @@ const quickGelu = activation("quick_gelu", ({ writer }, x) =>
 );
 const relu = activation("relu", ({ writer }, x) => writer.add("Relu", [x]));
 
+/**
+ * Where rotations are noted: the body, on a vector whose places, heads and coordinates are dimensions each. As it lies it may have some
+ * of them in one, and halves that are taken apart afterwards are no rotation that is known.
+ */
+const turned: Kernel = {
+  serves: (call, target) =>
+    target.notesFusions &&
+    hasParts(call, ["x", "cosine", "sine", "neighbours"]) &&
+    operandOf(call, call.inputs, "x") !== undefined,
+  emit(e, call, operands) {
+    const [x, cosine, sine] = ["x", "cosine", "sine"].map((n) => operandOf(call, operands, n));
+    const d = call.attrs.dims["d"]!.name;
+    const others = x!.type.axes.filter((a) => a.name !== d && !isOne(a.size)).map((a) => a.name);
+    const turns = (a: string): boolean => [cosine, sine].some((t) => t?.axes.has(a));
+    const layout: string[][] = [];
+    for (const axis of inMemoryOrder(e.book, x!, others)) {
+      const last = layout.at(-1);
+      if (last && turns(last[0]!) === turns(axis)) last.push(axis);
+      else layout.push([axis]);
+    }
+    layout.push([d]);
+    const apart = e.book.made(e.book.read(x!, layout), layout, x!.type);
+    return e.body(
+      call.bodies[0]!,
+      operands.map((o) => (o === x ? apart : o)),
+      [],
+    );
+  },
+};
+
 export const kernels: Readonly<Record<string, Kernel>> = {
   layer_norm: layerNorm,
   rms_norm: rmsNorm,
@@ -154,6 +184,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   silu,
   relu,
   attend: attendKernel,
+  turned,
 };
 
 /** What the kernel of a composite operator multiplies, for a target whose weights can take that. */

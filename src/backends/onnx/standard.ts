@@ -19,7 +19,9 @@ export function kernelsOf(target: OnnxTarget): Readonly<Record<string, Kernel>> 
   return {
     ...usual,
     ...(target.rmsNormalization ? { rms_norm: rmsNormalization } : {}),
-    ...(target.rotaryEmbedding !== "never" ? { turned: rotaryEmbedding(target) } : {}),
+    ...(target.rotaryEmbedding === "never"
+      ? {}
+      : { turned: rotaryEmbedding(target), turned_partly: rotaryEmbedding(target) }),
   };
 }
 
@@ -36,7 +38,10 @@ const rmsNormalization: Kernel = {
   },
 };
 
-/** All that stands before the heads is a batch, then the places: those axes that the angles have. */
+/**
+ * All that stands before the heads is a batch, then the places: those axes that the angles have. Of heads that are wider than their
+ * angles the first coordinates turn.
+ */
 const rotaryEmbedding = ({ repeatsAngles, rotaryEmbedding: kind }: OnnxTarget): Kernel => ({
   serves(call) {
     const x = operandOf(call, call.inputs, "x");
@@ -44,7 +49,7 @@ const rotaryEmbedding = ({ repeatsAngles, rotaryEmbedding: kind }: OnnxTarget): 
     return (
       hasParts(call, ["x", "cosine", "sine", "neighbours"]) &&
       d?.size.known !== undefined &&
-      half !== undefined &&
+      half?.size.known !== undefined &&
       typeof settingOf(call, "neighbours") === "boolean" &&
       ["x", "cosine", "sine"].every((n) => operandOf(call, call.inputs, n)?.type.dtype === FLOAT) &&
       ["cosine", "sine"].every((n) =>
@@ -81,9 +86,15 @@ const rotaryEmbedding = ({ repeatsAngles, rotaryEmbedding: kind }: OnnxTarget): 
     const behind = sameList(order, [...places, ...heads]) && heads.every((a) => sizeIn(x)(a).known !== undefined);
     const layout: Layout = behind ? [[], places, [...heads, d]] : [[], heads, places, [d]];
     const count = product(heads, sizeIn(x)).known;
+    const width = 2 * sizeIn(cosine)(half).known!;
+    const isPart = width < sizeIn(x)(d).known!;
+    // ONNX Runtime's own asks for the number of heads wherever a part of them turns, and that may be open.
+    const counts = behind || (own && isPart);
+    if (counts && count === undefined) return e.body(call.bodies[0]!, operands, []);
     const attributes = {
       interleaved: settingOf(call, "neighbours") === true ? 1 : 0,
-      ...(behind ? { num_heads: count! } : {}),
+      ...(counts ? { num_heads: count! } : {}),
+      ...(isPart ? { rotary_embedding_dim: width } : {}),
     };
     const tables = [table(cosine), table(sine)];
     const rows = e.book.read(x, layout);
