@@ -41,7 +41,19 @@ const SIGNS: Readonly<Record<string, string>> = {
 };
 
 /** Operators that move elements: a line goes through them. */
-const THROUGH = new Set(["rename", "transpose", "split", "merge", "cast", "keep", "once", "spread", "pick", "slice", "previous"]);
+const THROUGH = new Set([
+  "rename",
+  "transpose",
+  "split",
+  "merge",
+  "cast",
+  "keep",
+  "once",
+  "spread",
+  "pick",
+  "slice",
+  "previous",
+]);
 
 /** The figure of a model. Operators that no block contains are small boxes and circles. */
 export function figureOf(model: Elaborated, options: FigureOptions = {}): Figure {
