@@ -392,7 +392,7 @@ const concat: BracketPrimitive = {
     const into = known?.kind === "dim" ? known.axis.name : itemFrame.fresh(arrow.stage.name);
     const made = e.emit1(
       "concat",
-      values as Value[],
+      alongAll(e, values as Value[], axes, call.span),
       { axes, into },
       call.span,
       call.operands.map((o) => o.span),
@@ -401,6 +401,20 @@ const concat: BracketPrimitive = {
     return made;
   },
 };
+
+/** What is joined, the same along each axis that it lacks and another has; `joined` are those that become one. */
+function alongAll(e: Elaborator, values: readonly Value[], joined: readonly string[], span: Span): readonly Value[] {
+  const others = values.flatMap(({ type }, i) => type.axes.filter((a) => a.name !== joined[i]));
+  const all = others.filter((a, i) => others.findIndex((b) => b.name === a.name) === i);
+  return values.map((value, i) =>
+    all
+      .filter((a) => a.name !== joined[i] && !value.type.axes.some((b) => b.name === a.name))
+      .reduceRight((made, axis) => {
+        const wide = e.emit1("spread", [made], { axis }, span);
+        return wide.kind === "tensor" ? wide.value : made;
+      }, value),
+  );
+}
 
 const repeated: BracketPrimitive = {
   name: "repeat",

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { concreteParams, elements } from "../../src/ir/params.ts";
 import { showType } from "../../src/ir/type.ts";
 import type { Elaborated } from "../../src/compile.ts";
+import { evaluated, expectEach } from "../support/by-hand.ts";
 import { diagnosticsOf, elaborateText } from "../support/programs.ts";
 
 function model(text: string, options: Parameters<typeof elaborateText>[1] = {}): Elaborated {
@@ -201,4 +202,25 @@ ${body("  output y = x -> twice x3")}`;
   const [told] = diagnosticsOf(block("")).filter((d) => d.severity === "error");
   expect(told).toMatchObject({ code: "name/unknown", hint: expect.stringContaining("`given layer`") as string });
   expect(diagnosticsOf(block(" given layer"))).toEqual([]);
+});
+
+test("what is joined is the same along the axes that it lacks", () => {
+  const joined = (operands: string): ReturnType<typeof evaluated> =>
+    evaluated(
+      `model m(hidden = 3) {
+  input x: float[batch, seq, hidden]
+  param first: [one = 1, hidden] = normal(1)
+  output y = ${operands}
+}`,
+      { batch: 2, seq: 2 },
+    );
+  const before = joined("concat[one + seq -> all](first, x)");
+  expectEach(before.output(), ["batch", "all", "hidden"], (b, i, h) =>
+    i === 0 ? before.weight("first")[h]! : before.input("x")[(b * 2 + i - 1) * 3 + h]!,
+  );
+  const behind = joined("concat[seq + one -> all](x, first)");
+  expect(behind.output().axes.map((a) => a.name)).toEqual(["batch", "all", "hidden"]);
+  expectEach(behind.output(), ["batch", "all", "hidden"], (b, i, h) =>
+    i === 2 ? behind.weight("first")[h]! : behind.input("x")[(b * 2 + i) * 3 + h]!,
+  );
 });

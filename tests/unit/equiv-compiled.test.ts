@@ -88,6 +88,20 @@ test("a scale over a cap is one constant of the file, and stands for that real",
   expect(await answer(program, "--with", "compiled")).toMatchObject({ status: 0, equal: true, verdict: "proved" });
 });
 
+test.each(["onnx", "onnx-17", "onnx-23", "tfjs"])("a vector before every row's places, in %s", async (target) => {
+  const program = join(folder, "first.tfm");
+  writeFileSync(
+    program,
+    `model m(hidden = 4, heads = 1) {
+  input x: float[batch, seq, hidden]
+  param first: [one = 1, hidden] = normal(1)
+  output y = concat[one + seq -> all](first, x) -> encoder < mha, rmsnorm, mlp(gelu, 5) >
+}`,
+  );
+  const found = await answer(program, "--with", "compiled", "-t", target);
+  expect(found).toMatchObject({ status: 0, equal: true, verdict: "proved" });
+});
+
 test("a third, rounded to a half, stands for the program's third", () => {
   const meant = meantBy([1 / 3, 7]);
   expect(meant(0.333251953125, true)).toBe(1 / 3);

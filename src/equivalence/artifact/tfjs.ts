@@ -128,6 +128,10 @@ export const tfjs: Readonly<Record<string, Meaning>> = {
   Equal: plain("equal"),
   Erf: plain("erf"),
   Exp: plain("exp"),
+  Fill: (a) => {
+    const shape = a.numbers(0);
+    return a.net.expand({ ...a.input(1), dims: shape.map(() => undefined) }, shape);
+  },
   Floor: plain("floor"),
   FloorMod: plain("mod"),
   GatherV2: (a) => {
