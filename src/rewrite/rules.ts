@@ -139,12 +139,23 @@ function operandOf(param: ast.Param): Operand {
   return { name: param.name.name, dtype, axes, sized, rest, scalar: dtype === "float" && axes.length === 0 && !rest };
 }
 
+/** Small sizes, different for each axis; the second where an axis has to be wider than several others together. */
+const SMALL: readonly ((i: number) => number)[] = [(i) => 2 * i + 3, (i) => 3 ** i + 2];
+
 /** The left side at small sizes and numbers, taken apart: a graph that the rule matches. */
 export function sampleOf(rule: Rule): Graph | undefined {
+  for (const small of SMALL) {
+    const graph = sampleAt(rule, small);
+    if (graph) return graph;
+  }
+  return undefined;
+}
+
+function sampleAt(rule: Rule, small: (i: number) => number): Graph | undefined {
   const sketch = new Sketch(rule.source, rule.absent);
   const names = [REST, ...new Set(rule.operands.flatMap((o) => o.axes))];
   const free = names.filter((name) => !rule.sizes.has(name));
-  const numbers = new Map(free.map((name, i) => [name, Size.of(2 * i + 3)]));
+  const numbers = new Map(free.map((name, i) => [name, Size.of(small(i))]));
   const sizeOf = (name: string): Size => numbers.get(name) ?? rule.sizes.get(name)!.substitute(numbers);
   const axes = new Map(names.map((name): [string, Axis] => [name, { name, size: sizeOf(name) }]));
   const given = (name: string): Given | undefined => {

@@ -158,7 +158,7 @@ const FAMILIES: Readonly<Record<string, readonly [folder: string, caseName: stri
     ["t5", "batch2", attention("keys, memory_mask[source -> keys], scale", "keys, true, scale")],
     ["t5", "single", t5("cross.body.{q, k, v, out}.weight", "cross.body.{k, q, v, out}.weight")],
     ["t5", "single", t5("    -> decoder_norm: rmsnorm(eps)\n", "\n")],
-    ["t5-v1_1", "single", t5('"gated-gelu" => gated(gelu_tanh, inner)', '"gated-gelu" => gated(relu, inner)')],
+    ["t5-v1_1", "single", t5('"gated-gelu_new" => gated(gelu_tanh, inner)', '"gated-gelu_new" => gated(relu, inner)')],
     ["t5-v1_1", "single", t5('ffn.body.{gate, down}.weight = "2.', 'ffn.body.{down, gate}.weight = "2.')],
   ],
   transformer: [
