@@ -437,7 +437,9 @@ function declareOutput(e: Elaborator, s: ast.Output, frame: Frame, outermost: bo
     const same =
       wanted.length === value.type.axes.length && wanted.every((a) => value.type.axes.some((b) => b.name === a.name));
     if (!same) {
-      e.fail("axis/output", { name, found: showType(value.type) }, s.type.span);
+      e.fail("axis/output", { name, found: showType(value.type) }, s.type.span, {
+        hint: `state each of its axes (${value.type.axes.map((x) => x.name).join(", ")}), in the order in which clients are to get them`,
+      });
       return;
     }
     value = transposed(
